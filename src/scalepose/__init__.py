@@ -1,0 +1,42 @@
+"""Every person's keypoints in a picture, however small, crowded or blurred.
+
+>>> from scalepose import Predictor
+>>> poses = Predictor()("photo.jpg")   # Poses(P=…, K=17): .keypoints (P, K, 2), .keypoint_scores (P, K), .scores (P,)
+
+Importing the package loads neither torch nor a runtime; the parts load when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from scalepose.errors import ScaleposeError as ScaleposeError
+    from scalepose.geometry import View as View
+    from scalepose.poses import Poses as Poses
+    from scalepose.predictor import Predictor as Predictor
+    from scalepose.skeletons import COCO17 as COCO17
+    from scalepose.skeletons import CROWDPOSE14 as CROWDPOSE14
+    from scalepose.skeletons import Skeleton as Skeleton
+
+_HOME = {
+    "ScaleposeError": "errors",
+    "View": "geometry",
+    "Poses": "poses",
+    "Predictor": "predictor",
+    "COCO17": "skeletons",
+    "CROWDPOSE14": "skeletons",
+    "Skeleton": "skeletons",
+}
+_PARTS = ("data", "decode", "evaluation", "losses", "models", "runtimes", "targets", "training")
+
+__all__ = ["COCO17", "CROWDPOSE14", "Poses", "Predictor", "ScaleposeError", "Skeleton", "View", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"scalepose.{_HOME[name]}"), name)
+    if name in _PARTS:
+        return import_module(f"scalepose.{name}")
+    raise AttributeError(f"module 'scalepose' has no attribute {name!r}")

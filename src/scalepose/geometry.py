@@ -1,0 +1,141 @@
+"""From image pixels to network input and back: `View`, the one record of resize, pad, crop, rotation and flip.
+
+Frames. A point (x, y) of a frame of W×H pixels lies in [0, W] × [0, H]; the centre of the pixel with index (0, 0) is
+(0.5, 0.5). Annotations, network inputs, maps and results all use it, so a map pixel i of stride s covers the input
+from i·s to (i+1)·s and frames convert by a plain factor. The published code treats matrices for such points as if they
+moved pixel *indices* when it warps a picture, half a pixel of the difference in scale away; `View.paper` repeats that
+(`pixel_centre=0`), every other view warps exactly.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from scalepose.errors import ScaleposeError
+
+Size = tuple[int, int]  # width, height
+
+
+@dataclass(frozen=True)
+class View:
+    """An affine map from image pixels to network-input pixels.
+
+    image_size: (W, H) of the picture. input_size: (W, H) of the network input.
+    matrix: ((a, b, c), (d, e, f)), x' = a·x + b·y + c and y' = d·x + e·y + f, on points.
+    pixel_centre: where the centre of pixel 0 lies when the picture is warped: 0.5, or 0 as in the published code.
+    """
+
+    image_size: Size
+    input_size: Size
+    matrix: tuple[tuple[float, float, float], tuple[float, float, float]]
+    pixel_centre: float = 0.5
+
+    @classmethod
+    def paper(cls, image_size: Size, input_size: int, scale: float = 1.0, min_scale: float = 1.0) -> "View":
+        """The published test-time resize: the short side fills, the long side is padded to a multiple of 64.
+
+        `scale` and `min_scale` are this entry and the smallest of the multi-scale test (HigherHRNet's official
+        `resize_align_multi_scale`).
+        """
+        w, h = _positive(image_size)
+        base = int(_ceil64(min_scale * input_size))
+        short = int(base * scale / min_scale)
+        long = int(_ceil64(base / min(w, h) * max(w, h)) * scale / min_scale)
+        width, height = (short, long) if w < h else (long, short)
+        zoom = short / min(w, h)
+        cx, cy = int(w / 2 + 0.5), int(h / 2 + 0.5)
+        matrix = ((zoom, 0.0, width / 2 - zoom * cx), (0.0, zoom, height / 2 - zoom * cy))
+        return cls((w, h), (width, height), matrix, pixel_centre=0.0)
+
+    @classmethod
+    def fit(cls, image_size: Size, short_side: int, longest: int | None = None, multiple: int = 32) -> "View":
+        """Resize so that the short side has `short_side` pixels (or the long side `longest`, where that is smaller),
+        then pad right and below to a multiple of `multiple`. Nothing of the picture is lost.
+        """
+        w, h = _positive(image_size)
+        zoom = short_side / min(w, h)
+        if longest is not None:
+            zoom = min(zoom, longest / max(w, h))
+        width, height = (max(1, math.ceil(side * zoom / multiple - 1e-6)) * multiple for side in (w, h))
+        return cls((w, h), (width, height), ((zoom, 0.0, 0.0), (0.0, zoom, 0.0)))
+
+    @classmethod
+    def around(
+        cls,
+        image_size: Size,
+        centre: tuple[float, float],
+        zoom: float,
+        input_size: Size,
+        angle: float = 0.0,
+        mirrored: bool = False,
+    ) -> "View":
+        """The image point `centre` comes to the middle of the input, enlarged by `zoom`, turned by `angle` degrees
+        (clockwise on the screen), then mirrored left to right if asked.
+        """
+        w, h = _positive(image_size)
+        cos, sin = zoom * math.cos(math.radians(angle)), zoom * math.sin(math.radians(angle))
+        cx, cy = centre
+        matrix = (
+            (cos, -sin, input_size[0] / 2 - cos * cx + sin * cy),
+            (sin, cos, input_size[1] / 2 - sin * cx - cos * cy),
+        )
+        view = cls((w, h), input_size, matrix)
+        return view.mirror() if mirrored else view
+
+    def mirror(self) -> "View":
+        """This view, mirrored left to right in the network input."""
+        (a, b, c), (d, e, f) = self.matrix
+        return replace(self, matrix=((-a, -b, self.input_size[0] - c), (d, e, f)))
+
+    @property
+    def zoom(self) -> float:
+        """Input pixels per image pixel: the square root of the change of area."""
+        (a, b, _), (d, e, _) = self.matrix
+        return math.sqrt(abs(a * e - b * d))
+
+    def to_input(self, points: np.ndarray) -> np.ndarray:
+        """(..., 2) image pixels → (..., 2) input pixels. NaN stays NaN."""
+        matrix = np.asarray(self.matrix)
+        return points @ matrix[:, :2].T + matrix[:, 2]
+
+    def to_image(self, points: np.ndarray, map_size: Size | None = None) -> np.ndarray:
+        """(..., 2) points in pixels of a map of `map_size` (W, H) that covers the input (default: the input itself)
+        → (..., 2) image pixels. NaN stays NaN.
+        """
+        matrix = np.asarray(self.matrix)
+        if map_size is not None:
+            points = points * (np.asarray(self.input_size) / np.asarray(map_size))
+        return (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+
+    def warp(self, image: np.ndarray, border: int = 0) -> np.ndarray:
+        """The picture as the network sees it: (H, W[, C]) uint8 or float32, bilinear, `border` outside.
+
+        A picture that shrinks to less than half is first averaged down by whole factors, or thin limbs would be
+        lost between the samples (not for `pixel_centre=0`: the published code samples directly).
+        """
+        matrix = np.asarray(self.matrix, np.float64)
+        factor = int(1 / self.zoom + 1e-9) if self.pixel_centre else 1
+        if factor >= 2:
+            h, w = image.shape[:2]
+            small = (max(1, round(w / factor)), max(1, round(h / factor)))
+            image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+            matrix = matrix @ np.diag([w / small[0], h / small[1], 1.0])
+        centre = self.pixel_centre
+        matrix = matrix.copy()
+        matrix[:, 2] += matrix[:, :2].sum(axis=1) * centre - centre
+        fill = (border,) * 4
+        return cv2.warpAffine(image, matrix, self.input_size, flags=cv2.INTER_LINEAR, borderValue=fill)
+
+
+def _positive(size: Size) -> Size:
+    w, h = int(size[0]), int(size[1])
+    if w < 1 or h < 1:
+        raise ScaleposeError(f"a picture of {w}×{h} pixels has nothing to look at")
+    return w, h
+
+
+def _ceil64(value: float) -> float:
+    """`value` rounded up to a multiple of 64, as the official code does it (truncated first)."""
+    return (int(value) + 63) // 64 * 64

@@ -1,0 +1,14 @@
+"""Pixels to network input: ImageNet's mean and standard deviation, the one normalisation of every network here."""
+
+import numpy as np
+
+MEAN = (0.485, 0.456, 0.406)  # RGB, of pixels scaled to 0…1
+STD = (0.229, 0.224, 0.225)
+
+_SCALE = (1 / (255 * np.asarray(STD, np.float32))).astype(np.float32)
+_SHIFT = (np.asarray(MEAN, np.float32) / np.asarray(STD, np.float32)).astype(np.float32)
+
+
+def normalise(image: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 RGB → (3, H, W) float32, contiguous."""
+    return np.ascontiguousarray((image * _SCALE - _SHIFT).transpose(2, 0, 1))

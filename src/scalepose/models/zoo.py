@@ -1,0 +1,126 @@
+"""The networks by name: what each is made of, what it was trained for, and where its shipped weights lie.
+
+Needs no torch: a runtime that only predicts reads the same cards, which also travel inside every model file.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from scalepose.errors import ScaleposeError
+from scalepose.skeletons import COCO17, CROWDPOSE14, Skeleton
+
+
+@dataclass(frozen=True)
+class Network:
+    """The shape of a bottom-up network: HRNet (section 3.1 of HigherHRNet) and its heads (3.2).
+
+    width: channels of the stride-4 branch; branch i has width·2^i. stem: channels of the two first convolutions and
+    bottleneck planes of layer1. layer1: number of its bottlenecks. modules: exchange modules of stages 2, 3, 4.
+    blocks: residual blocks per branch in each module.
+    deconvs: deconvolution modules, 0 (HRNet-AE), 1 (HigherHRNet) or 2; each doubles the resolution.
+    deconv_blocks: residual blocks after each deconvolution. concat: a deconvolution also sees the previous prediction.
+    multi_resolution: heatmaps are supervised at every resolution, not only at the finest.
+    aggregate: heatmaps of all supervised resolutions are averaged at test time; otherwise only the finest is used.
+    tag_per_keypoint: one tag map for each keypoint type, or a single shared one.
+    """
+
+    width: int = 32
+    stem: int = 64
+    layer1: int = 4
+    modules: tuple[int, int, int] = (1, 4, 3)
+    blocks: int = 4
+    deconvs: int = 1
+    deconv_blocks: int = 4
+    concat: bool = True
+    multi_resolution: bool = True
+    aggregate: bool = True
+    tag_per_keypoint: bool = True
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """All that is needed to build a network, feed it and read its maps.
+
+    input_size: pixels of the short side of the network input. weights: file in `scalepose/weights` without suffix, or
+    None when no weights are shipped. summary: one line for people. evidence: how the weights came to be and what they
+    reach (data, recipe, seed, hours, AP), as measured; empty without weights.
+    """
+
+    name: str
+    network: Network
+    skeleton: Skeleton = COCO17
+    input_size: int = 512
+    weights: str | None = None
+    summary: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The card as a line of json, for the metadata of a model file."""
+        plain = asdict(replace(self, skeleton=COCO17))
+        plain["skeleton"] = json.loads(self.skeleton.to_json())
+        return json.dumps(plain)
+
+    @classmethod
+    def from_json(cls, text: str, source: str) -> "ModelCard":
+        """Read `to_json` back. Raises ScaleposeError naming `source` when the text is not such a card."""
+        try:
+            plain = json.loads(text)
+            network = {k: tuple(v) if isinstance(v, list) else v for k, v in plain["network"].items()}
+            known = {f.name for f in fields(cls)}
+            return cls(
+                **{k: v for k, v in plain.items() if k in known - {"network", "skeleton"}},
+                network=Network(**network),
+                skeleton=Skeleton.from_category(plain["skeleton"], source),
+            )
+        except ScaleposeError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ScaleposeError(
+                f"{source}: its description is not one that scalepose wrote ({error})"
+            ) from error
+
+    def file(self, suffix: str) -> Path | None:
+        """The shipped weights as a file with `suffix` (".onnx", ".safetensors"), or None."""
+        if self.weights is None:
+            return None
+        path = Path(str(files("scalepose") / "weights" / (self.weights + suffix)))
+        return path if path.is_file() else None
+
+
+_W32 = Network(width=32)
+_W48 = Network(width=48)
+
+MODELS: dict[str, ModelCard] = {
+    card.name: card
+    for card in (
+        ModelCard("higherhrnet-w32-512", _W32, summary="HigherHRNet-W32 of the paper at 512 pixels"),
+        ModelCard(
+            "higherhrnet-w32-640", _W32, input_size=640, summary="HigherHRNet-W32 of the paper at 640 pixels"
+        ),
+        ModelCard(
+            "higherhrnet-w48-640", _W48, input_size=640, summary="HigherHRNet-W48 of the paper at 640 pixels"
+        ),
+        ModelCard(
+            "higherhrnet-w32-512-crowdpose", _W32, CROWDPOSE14, summary="HigherHRNet-W32 for CrowdPose"
+        ),
+        ModelCard(
+            "higherhrnet-w48-640-crowdpose", _W48, CROWDPOSE14, 640, summary="HigherHRNet-W48 for CrowdPose"
+        ),
+        ModelCard(
+            "hrnet-ae-w32-512",
+            Network(width=32, deconvs=0, aggregate=False),
+            summary="HRNet-W32 with associative embedding: the paper's baseline, maps at stride 4 only",
+        ),
+    )
+}
+
+
+def find_card(name: str) -> ModelCard:
+    """The card called `name`. Raises ScaleposeError listing the names there are."""
+    if name not in MODELS:
+        raise ScaleposeError(f"no model is called {name!r}; there are: {', '.join(MODELS)}")
+    return MODELS[name]
