@@ -89,6 +89,20 @@ class View:
         (a, b, c), (d, e, f) = self.matrix
         return replace(self, matrix=((-a, -b, self.input_size[0] - c), (d, e, f)))
 
+    def resized(self, factor: float, multiple: int = 32) -> "View":
+        """The same part of the picture in an input `factor` times the size, its sides rounded to `multiple`.
+
+        Maps of both views cover the same, so resizing brings one onto the other; the rounding stretches by a little.
+        """
+        W, H = self.input_size
+        size = (max(1, round(W * factor / multiple)) * multiple, max(1, round(H * factor / multiple)) * multiple)
+        x_row, y_row = self.matrix
+        matrix = (
+            (x_row[0] * size[0] / W, x_row[1] * size[0] / W, x_row[2] * size[0] / W),
+            (y_row[0] * size[1] / H, y_row[1] * size[1] / H, y_row[2] * size[1] / H),
+        )
+        return replace(self, input_size=size, matrix=matrix)
+
     @property
     def zoom(self) -> float:
         """Input pixels per image pixel: the square root of the change of area."""

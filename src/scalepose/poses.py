@@ -93,9 +93,7 @@ class Poses:
         for p, result in enumerate(results):
             values = np.asarray(result.get("keypoints", ()), np.float32).reshape(-1)
             if len(values) != 3 * K:
-                raise ScaleposeError(
-                    f"result {p} has {len(values)} keypoint numbers; {skeleton.name} needs {3 * K}"
-                )
+                raise ScaleposeError(f"result {p} has {len(values)} keypoint numbers; {skeleton.name} needs {3 * K}")
             rows[p] = values.reshape(K, 3)
             scores[p] = result.get("score", rows[p, :, 2].mean())
         points = np.where(rows[..., 2:] > 0, rows[..., :2], np.float32(np.nan))
@@ -141,7 +139,7 @@ class Poses:
         extent = np.nan_to_num(np.hypot(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]))
         for p in np.argsort(-extent):
             bright, dark = _colours(int(p))
-            width = int(np.clip(round(extent[p] / 90), 1, 6))
+            width = min(max(round(float(extent[p]) / 90), 1), 6)
             points = shown.keypoints[p]
             for a, b in self.skeleton.limbs:
                 if np.isfinite(points[[a, b]]).all():
@@ -151,9 +149,7 @@ class Poses:
             for k, point in enumerate(points):
                 if np.isfinite(point).all():
                     colour = dark if sides.get(k) == "right" else bright
-                    cv2.circle(
-                        canvas, _fixed(point), round(radius * 1.35), (255, 255, 255), -1, cv2.LINE_AA, _SHIFT
-                    )
+                    cv2.circle(canvas, _fixed(point), round(radius * 1.35), (255, 255, 255), -1, cv2.LINE_AA, _SHIFT)
                     cv2.circle(canvas, _fixed(point), round(radius), colour, -1, cv2.LINE_AA, _SHIFT)
         return canvas
 

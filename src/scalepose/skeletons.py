@@ -55,9 +55,7 @@ class Skeleton:
             twice = sorted({n for n in self.keypoints if self.keypoints.count(n) > 1})
             raise self._error(f"keypoint names must differ; {', '.join(twice)} stands more than once")
         if len(self.sigmas) != K or not all(math.isfinite(s) and s > 0 for s in self.sigmas):
-            raise self._error(
-                f"sigmas must be {K} positive numbers, one per keypoint; got {len(self.sigmas)}"
-            )
+            raise self._error(f"sigmas must be {K} positive numbers, one per keypoint; got {len(self.sigmas)}")
         if sorted(self.order) != list(range(K)):
             raise self._error(f"order must name every index from 0 to {K - 1} once; got {self.order}")
         for what, pairs in (("limbs", self.limbs), ("flip_pairs", self.flip_pairs)):
@@ -94,8 +92,10 @@ class Skeleton:
         Without `flip_pairs`, names that differ only by left/right become pairs.
         """
         names = _strings(category.get("keypoints"), f"{source}: 'keypoints'")
-        if category.get("name") == "person" and names == COCO17.keypoints and "sigmas" not in category:
-            return COCO17
+        if category.get("name") == "person" and "sigmas" not in category:
+            for known in SKELETONS.values():  # the names decide, whatever limbs the file states
+                if names == known.keypoints:
+                    return known
         index = {name: k for k, name in enumerate(names)}
 
         def key(value: Any, what: str, base: int = 0) -> int:
@@ -107,9 +107,7 @@ class Skeleton:
 
         def pairs(field: str, base: int) -> tuple[tuple[int, int], ...]:
             rows = category.get(field) or []
-            if not isinstance(rows, Sequence) or any(
-                not isinstance(r, Sequence) or len(r) != 2 for r in rows
-            ):
+            if not isinstance(rows, Sequence) or any(not isinstance(r, Sequence) or len(r) != 2 for r in rows):
                 raise ScaleposeError(f"{source}: '{field}' must be a list of pairs")
             return tuple((key(a, f"'{field}'", base), key(b, f"'{field}'", base)) for a, b in rows)
 
@@ -132,9 +130,7 @@ class Skeleton:
         path = Path(path)
         try:
             if path.stat().st_size > MAX_FILE_BYTES:
-                raise ScaleposeError(
-                    f"{path}: a skeleton file is small; this one has over {MAX_FILE_BYTES} bytes"
-                )
+                raise ScaleposeError(f"{path}: a skeleton file is small; this one has over {MAX_FILE_BYTES} bytes")
             content = yaml.safe_load(path.read_text(encoding="utf-8"))  # json is yaml
         except OSError as error:
             raise ScaleposeError(f"{path}: cannot be read ({error.strerror})") from error
@@ -163,11 +159,7 @@ class Skeleton:
 
 
 def _strings(value: Any, what: str) -> tuple[str, ...]:
-    if (
-        not isinstance(value, Sequence)
-        or isinstance(value, str)
-        or not all(isinstance(v, str) for v in value)
-    ):
+    if not isinstance(value, Sequence) or isinstance(value, str) or not all(isinstance(v, str) for v in value):
         raise ScaleposeError(f"{what} must be a list of names")
     return tuple(value)
 

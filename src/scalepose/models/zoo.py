@@ -26,6 +26,8 @@ class Network:
     multi_resolution: heatmaps are supervised at every resolution, not only at the finest.
     aggregate: heatmaps of all supervised resolutions are averaged at test time; otherwise only the finest is used.
     tag_per_keypoint: one tag map for each keypoint type, or a single shared one.
+
+    Raises ScaleposeError for values of which no network can be built (they come from recipes and model files).
     """
 
     width: int = 32
@@ -39,6 +41,21 @@ class Network:
     multi_resolution: bool = True
     aggregate: bool = True
     tag_per_keypoint: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.modules, tuple) or len(self.modules) != 3:
+            raise ScaleposeError(f"network: modules must be three numbers, one per stage; got {self.modules!r}")
+        for name, value, low, high in (
+            *(("each of modules", count, 1, 16) for count in self.modules),
+            ("width", self.width, 1, 1024),
+            ("stem", self.stem, 1, 1024),
+            ("layer1", self.layer1, 1, 16),
+            ("blocks", self.blocks, 1, 16),
+            ("deconvs", self.deconvs, 0, 2),
+            ("deconv_blocks", self.deconv_blocks, 0, 16),
+        ):
+            if type(value) is not int or not low <= value <= high:
+                raise ScaleposeError(f"network: {name} must be a whole number from {low} to {high}; got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -69,7 +86,7 @@ class ModelCard:
         """Read `to_json` back. Raises ScaleposeError naming `source` when the text is not such a card."""
         try:
             plain = json.loads(text)
-            network = {k: tuple(v) if isinstance(v, list) else v for k, v in plain["network"].items()}
+            network: dict[str, Any] = plain["network"] | {"modules": tuple(plain["network"]["modules"])}
             known = {f.name for f in fields(cls)}
             return cls(
                 **{k: v for k, v in plain.items() if k in known - {"network", "skeleton"}},
@@ -78,10 +95,8 @@ class ModelCard:
             )
         except ScaleposeError:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ScaleposeError(
-                f"{source}: its description is not one that scalepose wrote ({error})"
-            ) from error
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise ScaleposeError(f"{source}: its description is not one that scalepose wrote ({error})") from error
 
     def file(self, suffix: str) -> Path | None:
         """The shipped weights as a file with `suffix` (".onnx", ".safetensors"), or None."""
@@ -98,18 +113,10 @@ MODELS: dict[str, ModelCard] = {
     card.name: card
     for card in (
         ModelCard("higherhrnet-w32-512", _W32, summary="HigherHRNet-W32 of the paper at 512 pixels"),
-        ModelCard(
-            "higherhrnet-w32-640", _W32, input_size=640, summary="HigherHRNet-W32 of the paper at 640 pixels"
-        ),
-        ModelCard(
-            "higherhrnet-w48-640", _W48, input_size=640, summary="HigherHRNet-W48 of the paper at 640 pixels"
-        ),
-        ModelCard(
-            "higherhrnet-w32-512-crowdpose", _W32, CROWDPOSE14, summary="HigherHRNet-W32 for CrowdPose"
-        ),
-        ModelCard(
-            "higherhrnet-w48-640-crowdpose", _W48, CROWDPOSE14, 640, summary="HigherHRNet-W48 for CrowdPose"
-        ),
+        ModelCard("higherhrnet-w32-640", _W32, input_size=640, summary="HigherHRNet-W32 of the paper at 640 pixels"),
+        ModelCard("higherhrnet-w48-640", _W48, input_size=640, summary="HigherHRNet-W48 of the paper at 640 pixels"),
+        ModelCard("higherhrnet-w32-512-crowdpose", _W32, CROWDPOSE14, summary="HigherHRNet-W32 for CrowdPose"),
+        ModelCard("higherhrnet-w48-640-crowdpose", _W48, CROWDPOSE14, 640, summary="HigherHRNet-W48 for CrowdPose"),
         ModelCard(
             "hrnet-ae-w32-512",
             Network(width=32, deconvs=0, aggregate=False),

@@ -1,0 +1,1 @@
+"""What people do with the library: find pictures, keep results, predict, look after the installation."""

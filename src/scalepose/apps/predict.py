@@ -1,0 +1,152 @@
+"""Pictures in, people out: the loop behind `scalepose predict`.
+
+A picture that cannot be used is named and the others are done. The loop knows neither networks nor file formats: a
+predictor finds the people, sinks keep them.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from tqdm import tqdm
+
+from scalepose.apps.sinks import CocoResults, Drawings, Identity, Result, Sink, Table, identify
+from scalepose.apps.sources import Failure, find_pictures
+from scalepose.data.images import read_image
+from scalepose.errors import ScaleposeError
+from scalepose.poses import Poses
+from scalepose.predictor import Predictor
+
+DEFAULT_FOLDER = Path("out")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run came to. milliseconds: of the predictor alone, the median over the pictures; None without any."""
+
+    pictures: int
+    people: int
+    failures: tuple[Failure, ...]
+    milliseconds: float | None
+
+
+def predict_pictures(
+    pictures: Sequence[Path],
+    identities: Sequence[Identity],
+    find_people: Callable[[np.ndarray], Poses],
+    sinks: Sequence[Sink],
+    exif: bool = True,
+) -> Summary:
+    """Give the people of each picture to every sink; sinks must be open.
+
+    find_people: (H, W, 3) uint8 RGB → Poses. exif: turn pictures as their EXIF orientation says.
+    Each picture that fails is named on stderr at once. Raises ScaleposeError when a sink cannot go on.
+    """
+    people = 0
+    failures: list[Failure] = []
+    times: list[float] = []
+    work = zip(pictures, identities, strict=True)
+    # Without a terminal there is nobody to look at a bar.
+    for picture, identity in tqdm(work, total=len(pictures), unit="picture", disable=None, dynamic_ncols=True):
+        try:
+            image = read_image(picture, exif=exif)
+            start = time.perf_counter()
+            poses = find_people(image)
+            times.append(time.perf_counter() - start)
+        except (ScaleposeError, MemoryError) as error:
+            reason = str(error).removeprefix(f"{picture}: ") or "there is not enough memory for this picture"
+            failures.append(Failure(str(picture), reason))
+            report(failures[-1])
+            continue
+        people += len(poses)
+        for sink in sinks:
+            sink.write(Result(identity, image, poses))
+    return Summary(len(times), people, tuple(failures), 1000 * median(times) if times else None)
+
+
+def predict_command(
+    sources: Sequence[str],
+    find_people: Predictor,
+    out: Path | None,
+    json: Path | None,
+    csv: Path | None,
+    draw: bool | None,
+    score: float,
+    keypoint_score: float,
+) -> int:
+    """Find pictures, predict, print what came of it. Returns the exit status: 0, or 1 when some inputs failed.
+
+    Without `json` and `csv`, or with `out`, everything goes to the folder `out`; otherwise only what is asked for.
+    """
+    everything = out is not None or (json is None and csv is None)
+    out = out or DEFAULT_FOLDER
+    found = find_pictures(sources, leave_out=out)
+    for failure in found.failures:
+        report(failure)
+    if not found.pictures:
+        print("scalepose: there is nothing to predict", file=sys.stderr)
+        return 1
+    identities = identify(found.pictures)
+    sinks: list[Sink] = []
+    if json or everything:
+        sinks.append(CocoResults(json or out / "people.json"))
+    if csv or everything:
+        sinks.append(Table(csv or out / "people.csv"))
+    if everything if draw is None else draw:
+        sinks.append(_drawings(out, found.pictures, identities))
+
+    def people_above(image: np.ndarray) -> Poses:
+        return find_people(image).filter(score, keypoint_score)
+
+    try:
+        with ExitStack() as opened:
+            for sink in sinks:
+                opened.enter_context(sink)
+            summary = predict_pictures(
+                found.pictures, identities, people_above, sinks, exif=find_people.profile == "fast"
+            )
+    except KeyboardInterrupt:
+        print(
+            "scalepose: stopped; what was done is kept:",
+            *(sink.describe() for sink in sinks),
+            sep="\n",
+            file=sys.stderr,
+        )
+        raise
+    print(f"{_count(summary.people, 'person', 'people')} in {_count(summary.pictures, 'picture', 'pictures')}", end="")
+    if summary.milliseconds is not None:
+        print(
+            f" · {find_people.card.name} on {find_people.runtime.name} · {summary.milliseconds:.0f} ms a picture",
+            end="",
+        )
+    print()
+    for sink in sinks:
+        print(sink.describe())
+    failed = len(found.failures) + len(summary.failures)
+    if failed:
+        print(f"scalepose: {_count(failed, 'input', 'inputs')} failed, named above", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def report(failure: Failure) -> None:
+    """Name what failed on stderr, above a progress bar if one is shown."""
+    tqdm.write(f"scalepose: {failure}", file=sys.stderr)
+
+
+def _drawings(folder: Path, pictures: Sequence[Path], identities: Sequence[Identity]) -> Drawings:
+    """The sink for drawn pictures, once it is sure that no drawing takes the place of an original."""
+    drawings = Drawings(folder)
+    for picture, identity in zip(pictures, identities, strict=True):
+        drawn = drawings.path(identity)
+        if drawn.exists() and drawn.samefile(picture):
+            raise ScaleposeError(f"{picture}: would be drawn over; name another folder with --out, or use --no-draw")
+    return drawings
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

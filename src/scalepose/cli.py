@@ -1,0 +1,368 @@
+"""The verbs of `scalepose`. A verb's signature and docstring are its command line and help; what it does lies in the
+module it imports when it is called, so that help comes at once.
+
+Exit status: 0 done, 1 some inputs failed (each named), 2 bad usage. A user's mistake ends in one line, never in a
+traceback.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from scalepose import __version__
+from scalepose.errors import MissingExtra, ScaleposeError
+
+# --key value and --key=value for any key of a recipe.
+Overrides = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
+RuntimeName = Literal["auto", "onnx", "openvino", "torch"]
+Profile = Literal["fast", "paper"]
+
+# Import name → the extra that brings it; whatever is imported beside these belongs to every installation.
+_EXTRAS = {
+    "torch": "torch",
+    "safetensors": "torch",
+    "lightning": "train",
+    "pytorch_lightning": "train",
+    "tensorboard": "train",
+    "faster_coco_eval": "train",
+    "onnx": "export",
+    "onnxscript": "export",
+}
+
+app = App(
+    name="scalepose",
+    help="Every person's keypoints in a picture, however small, crowded or blurred.",
+    version=__version__,
+    help_format="markdown",
+    exit_on_error=False,
+    print_error=False,
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (by default this process's) and return its exit status."""
+    try:
+        status = app(arguments)
+        sys.stdout.flush()
+        return status or 0
+    except (ScaleposeError, CycloptsError) as error:
+        print(f"scalepose: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRAS:
+            raise
+        print(f"scalepose: {MissingExtra(package, _EXTRAS[package])}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing may be left for Python to flush when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+@app.command
+def predict(
+    sources: list[str],
+    /,
+    *,
+    model: str = "default",
+    out: Path | None = None,
+    json: Path | None = None,
+    csv: Path | None = None,
+    draw: bool | None = None,
+    runtime: RuntimeName = "auto",
+    profile: Profile = "fast",
+    score: float = 0.0,
+    keypoint_score: float = 0.0,
+    flip: bool | None = None,
+    scales: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True, negative=())] = None,
+) -> int:
+    """Find the people in pictures.
+
+    Writes a COCO results list, a table of keypoints and drawn pictures. A picture that cannot be used is named, the
+    others are done, and the exit status is 1.
+
+    Parameters
+    ----------
+    sources:
+        Picture files, folders (with all below them) and patterns such as "photos/*.jpg".
+    model:
+        A name that `scalepose models` lists, or a .onnx or .safetensors file.
+    out:
+        Folder for everything: people.json, people.csv and the drawn pictures. By default "out", unless --json or --csv
+        asks for one thing.
+    json:
+        File for the COCO results list. The image_id of "000000000785.jpg" is 785, that of "beach.jpg" is "beach".
+    csv:
+        File for the table, a row a keypoint.
+    draw:
+        Draw the people into copies of the pictures.
+    runtime:
+        What runs the network. auto: ONNX Runtime for .onnx, torch for .safetensors.
+    profile:
+        fast: what most people want. paper: the published protocol to the digit, many times slower.
+    score:
+        Leave out people scored below this, 0 to 1.
+    keypoint_score:
+        Leave out keypoints scored below this, 0 to 1.
+    flip:
+        Average with the mirrored picture: better and twice as slow. By default as the profile has it.
+    scales:
+        Look at the picture at several sizes, the model's own (1) among them: --scales 0.5 1 2. Slower.
+    """
+    from scalepose.apps.predict import predict_command
+    from scalepose.predictor import Predictor
+
+    predictor = Predictor(model, runtime=runtime, profile=profile, flip=flip, scales=scales)
+    return predict_command(sources, predictor, out, json, csv, draw, score, keypoint_score)
+
+
+@app.command
+def evaluate(
+    *,
+    annotations: Path,
+    images: Path | None = None,
+    model: str = "default",
+    protocol: Literal["coco", "crowdpose"] = "coco",
+    profile: Profile = "fast",
+    runtime: RuntimeName = "auto",
+    json: Path | None = None,
+    results: Path | None = None,
+    skeleton: Path | None = None,
+) -> int:
+    """Measure a model on annotated pictures: average precision, overall and by person height.
+
+    Parameters
+    ----------
+    annotations:
+        A COCO-style json file.
+    images:
+        Folder of its pictures. By default "images" beside the json, or the folder of the json.
+    model:
+        A name that `scalepose models` lists, or a .onnx or .safetensors file.
+    protocol:
+        Whose rules: coco (AP, APM, APL, …) or crowdpose (AP easy, medium, hard).
+    profile:
+        fast: what most people want. paper: the published protocol to the digit, many times slower.
+    runtime:
+        What runs the network. auto: ONNX Runtime for .onnx, torch for .safetensors.
+    json:
+        File for the receipt: figures, command, model, machine. What was found in each picture is kept beside it; an
+        evaluation that was stopped goes on from there.
+    results:
+        Measure this COCO results list instead of predicting.
+    skeleton:
+        A yaml file with the keypoints, for a json that does not describe them.
+    """
+    from scalepose.evaluation.evaluate import evaluate_command
+
+    return evaluate_command(
+        annotations,
+        images,
+        model=model,
+        protocol=protocol,
+        profile=profile,
+        runtime=runtime,
+        json=json,
+        results=results,
+        skeleton=skeleton,
+    )
+
+
+@app.command
+def train(
+    recipe: Path,
+    /,
+    *overrides: Overrides,
+    out: Path | None = None,
+    resume: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Train a network as a recipe says.
+
+    Every key of the recipe can be given another value: --schedule.epochs 20 --optimiser.lr=2e-4.
+
+    Parameters
+    ----------
+    recipe:
+        A yaml file such as those in the folder "recipes".
+    out:
+        Folder of the run: recipe, log, checkpoints. By default below "runs".
+    resume:
+        Go on where an earlier run in that folder was stopped.
+    """
+    from scalepose.training import train
+
+    finished = train(recipe, _overrides(overrides), resume=resume, out=out)
+    return 0 if finished else 1
+
+
+@app.command
+def preview(recipe: Path, /, *overrides: Overrides, count: int = 12, out: Path = Path("preview.png")) -> int:
+    """Draw the first training pictures of a recipe, with what the network is told about them.
+
+    Every key of the recipe can be given another value, as for `train`.
+
+    Parameters
+    ----------
+    recipe:
+        A yaml file such as those in the folder "recipes".
+    count:
+        How many pictures.
+    out:
+        The PNG file to write.
+    """
+    from scalepose.apps.preview import preview_command
+
+    return preview_command(recipe, _overrides(overrides), count, out)
+
+
+@app.command
+def export(
+    model: str, /, *, to: Literal["onnx"] = "onnx", precision: Literal["fp32", "fp16"] = "fp32", out: Path
+) -> int:
+    """Write a model as a file that runs without torch, compared with torch before it is kept.
+
+    Parameters
+    ----------
+    model:
+        A .safetensors file, or a name that `scalepose models` lists with weights.
+    to:
+        The format: any batch, any picture size. ONNX Runtime and OpenVINO both read it.
+    precision:
+        fp16 halves the file; it runs as fast as fp32.
+    out:
+        The file to write.
+    """
+    from scalepose.models import load_model
+    from scalepose.runtimes import export_onnx
+
+    print(export_onnx(load_model(model), out, precision))
+    return 0
+
+
+@app.command(name="import")
+def import_(checkpoint: Path, /, *, model: str, out: Path) -> int:
+    """Convert a published checkpoint (.pth) to a .safetensors file that every verb takes.
+
+    Only tensors are read; a file that carries code is refused.
+
+    Parameters
+    ----------
+    checkpoint:
+        A checkpoint of the official HigherHRNet code, or of mmpose 0.x.
+    model:
+        Which network it holds: a name that `scalepose models` lists.
+    out:
+        The .safetensors file to write.
+    """
+    from scalepose.models import import_official
+
+    print(import_official(checkpoint, model, out))
+    print(f"{out}: ready for: scalepose predict PICTURES --model {out}")
+    return 0
+
+
+@app.command
+def models(name: str | None = None, /) -> int:
+    """List the networks that are known by name, or print all about one.
+
+    Parameters
+    ----------
+    name:
+        Print the card of this model: what it is made of, how its weights came to be, what they reach.
+    """
+    from scalepose.apps.catalogue import card_text, table
+    from scalepose.models.zoo import find_card
+
+    print(table() if name is None else card_text(find_card(name)))
+    return 0
+
+
+@app.command
+def doctor() -> int:
+    """Look over this installation: what is there, what is missing, whether the default model runs."""
+    from scalepose.apps.doctor import examine
+
+    status = 0
+    for finding in examine():
+        print(finding, flush=True)
+        if finding.status == "fail":
+            status = 1
+    return status
+
+
+@app.command
+def check(
+    annotations: Path, /, *, images: Path | None = None, skeleton: Path | None = None, pictures: bool = True
+) -> int:
+    """Look over a data set: name every record that cannot be used, with file, id and reason.
+
+    Parameters
+    ----------
+    annotations:
+        A COCO-style json file.
+    images:
+        Folder of its pictures. By default "images" beside the json, or the folder of the json.
+    skeleton:
+        A yaml file with the keypoints, for a json that does not describe them.
+    pictures:
+        Open every picture too.
+    """
+    from scalepose.data.annotations import check_pictures, read_annotations
+    from scalepose.skeletons import Skeleton
+
+    found = read_annotations(annotations, images, Skeleton.load(skeleton) if skeleton else None)
+    problems = [*found.problems, *(check_pictures(found) if pictures else ())]
+    for problem in problems:
+        print(problem)
+    print(found)
+    print(f"{len(problems)} problems" if problems else "no problems")
+    return 1 if problems else 0
+
+
+@app.command
+def synth(
+    *, count: int, out: Path, seed: int = 0, size: tuple[int, int] = (640, 480), people: int | None = None
+) -> int:
+    """Render pictures of people with exact annotations: a data set from nothing but a seed.
+
+    Parameters
+    ----------
+    count:
+        How many pictures.
+    out:
+        Folder for the pictures and their COCO-style json; one that was begun is completed.
+    seed:
+        Another seed, other pictures.
+    size:
+        Width and height in pixels.
+    people:
+        How many in every picture. By default this varies.
+    """
+    from scalepose.apps.synth import synth_command
+
+    return synth_command(count, out, seed, size, people)
+
+
+def _overrides(tokens: Sequence[str]) -> dict[str, str]:
+    """--key value and --key=value → {key: value}."""
+    values: dict[str, str] = {}
+    rest = iter(tokens)
+    for token in rest:
+        key, equals, value = token.removeprefix("--").partition("=")
+        if not token.startswith("--") or not key:
+            raise ScaleposeError(f"{token!r} belongs to no key; recipes are overridden by --key value")
+        if not equals and (value := next(rest, None)) is None:
+            raise ScaleposeError(f"--{key} needs a value")
+        if key in values:
+            raise ScaleposeError(f"--{key} is given twice")
+        values[key] = value
+    return values

@@ -1,0 +1,1 @@
+"""What is in the pictures: annotations, images, augmentation, data sets and loaders."""

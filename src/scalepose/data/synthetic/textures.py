@@ -1,0 +1,199 @@
+"""What surfaces look like: skin, faces, hair, cloth with patterns and folds; each one square tile of RGB.
+
+A tile of cloth shows `SWATCH` metres. Front is the middle of a tile, the person's left its right half.
+"""
+
+from functools import cache
+
+import cv2
+import numpy as np
+
+from scalepose.data.synthetic.meshes import TILE
+
+SWATCH = 1.25  # metres of cloth on one tile
+Colour = tuple[int, int, int]
+
+SKINS: tuple[Colour, ...] = (
+    (250, 220, 200), (244, 208, 180), (236, 194, 162), (226, 178, 144), (212, 160, 124), (194, 140, 102),
+    (170, 116, 80), (144, 94, 62), (116, 74, 50), (92, 58, 40), (72, 46, 34),
+)  # fmt: skip
+HAIRS: tuple[Colour, ...] = (
+    (28, 24, 24), (36, 28, 26), (52, 36, 28), (74, 50, 34), (98, 66, 42), (128, 88, 54), (168, 128, 78), (206, 172, 112),
+    (222, 196, 142), (150, 66, 34), (120, 118, 118), (190, 188, 186), (226, 224, 220),
+)  # fmt: skip
+CLOTHS: tuple[Colour, ...] = (
+    (244, 242, 236), (244, 242, 236), (222, 216, 204), (40, 42, 48), (40, 42, 48), (62, 66, 74), (110, 114, 120),
+    (160, 164, 168), (30, 44, 78), (44, 72, 128), (76, 120, 178), (142, 184, 216), (160, 40, 44), (198, 62, 54),
+    (226, 118, 96), (240, 164, 150), (236, 186, 74), (244, 216, 126), (54, 92, 66), (92, 134, 86), (156, 182, 132),
+    (108, 86, 64), (152, 122, 88), (196, 168, 128), (104, 62, 108), (156, 112, 164), (212, 170, 206), (32, 112, 116),
+    (96, 170, 168), (232, 128, 52), (128, 30, 66), (206, 88, 128),
+)  # fmt: skip
+TROUSERS: tuple[Colour, ...] = (
+    (38, 50, 78), (52, 70, 106), (78, 100, 138), (116, 138, 168), (36, 36, 40), (36, 36, 40), (66, 66, 70), (98, 96, 94),
+    (124, 104, 78), (172, 150, 116), (204, 190, 162), (88, 92, 70), (92, 60, 48), (226, 222, 212),
+)  # fmt: skip
+SHOES: tuple[Colour, ...] = (
+    (240, 240, 238), (236, 234, 228), (34, 34, 36), (38, 36, 36), (96, 64, 42), (128, 90, 58), (180, 48, 46),
+    (46, 74, 130), (120, 122, 126),
+)  # fmt: skip
+
+
+def pick(rng: np.random.Generator, colours: tuple[Colour, ...], spread: float = 9.0) -> np.ndarray:
+    """(3,) float: one of the colours, a little off."""
+    return np.clip(np.array(colours[int(rng.integers(len(colours)))], float) + rng.normal(size=3) * spread, 12, 250)
+
+
+@cache
+def noise(smoothest: int = 8) -> np.ndarray:
+    """(256, 256) float32, periodic, mean 0, deviation 1: cloudy, its largest features 256 / `smoothest` pixels wide."""
+    rng = np.random.default_rng(smoothest)
+    field = np.zeros((256, 256), np.float32)
+    cells, weight = smoothest, 1.0
+    while cells <= 128:
+        grid = np.pad(rng.standard_normal((cells, cells)).astype(np.float32), 2, mode="wrap")
+        step = 256 // cells
+        big = cv2.resize(grid, None, fx=step, fy=step, interpolation=cv2.INTER_CUBIC)
+        field += weight * big[2 * step : 2 * step + 256, 2 * step : 2 * step + 256]
+        cells, weight = cells * 2, weight * 0.55
+    field = (field - field.mean()) / field.std()
+    field.flags.writeable = False
+    return field
+
+
+def _patch(rng: np.random.Generator, smoothest: int, stretch: tuple[int, int] = (1, 1)) -> np.ndarray:
+    """(TILE, TILE) float32 from `noise`, drawn out by (across, down)."""
+    w, h = max(2, TILE // stretch[0]), max(2, TILE // stretch[1])
+    x, y = rng.integers(0, 256 - w), rng.integers(0, 256 - h)
+    return cv2.resize(noise(smoothest)[y : y + h, x : x + w], (TILE, TILE), interpolation=cv2.INTER_LINEAR)
+
+
+def plain(colour: np.ndarray) -> np.ndarray:
+    """A tile of one colour."""
+    return np.broadcast_to(np.clip(colour, 0, 255).astype(np.uint8), (TILE, TILE, 3)).copy()
+
+
+def shaded(tile: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """The tile, every texel brighter by the factor 1 + change (TILE, TILE)."""
+    return np.clip(tile * (1 + change)[..., None], 0, 255).astype(np.uint8)
+
+
+def cloth(rng: np.random.Generator, colour: np.ndarray, patterned: float = 0.4) -> np.ndarray:
+    """Cloth without folds: plain, or with probability `patterned` striped, checked, dotted or with leaves."""
+    tile = plain(colour)
+    if rng.random() >= patterned:
+        return tile
+    second = pick(rng, CLOTHS)
+    if np.abs(second - colour).sum() < 90:
+        second = np.where(colour.mean() > 128, colour * 0.45, 255 - (255 - colour) * 0.4)
+    ink = tuple(int(v) for v in second)
+    period = int(rng.integers(8, 22))
+    kind = rng.choice(["across", "down", "check", "dots", "leaves"])
+    if kind in ("across", "check"):
+        for y in range(int(rng.integers(period)), TILE, period):
+            cv2.rectangle(tile, (0, y), (TILE, y + period // 2 - 1), ink, -1)
+    if kind == "down":
+        for x in range(int(rng.integers(period)), TILE, period):
+            cv2.rectangle(tile, (x, 0), (x + max(1, period // 4), TILE), ink, -1)
+    if kind == "check":
+        columns = plain(colour)
+        for x in range(0, TILE, period):
+            cv2.rectangle(columns, (x, 0), (x + period // 2 - 1, TILE), ink, -1)
+        tile = cv2.addWeighted(tile, 0.5, columns, 0.5, 0)
+    if kind == "dots":
+        for y in range(period // 2, TILE, period):
+            for x in range(period // 2 + (y // period % 2) * period // 2, TILE, period):
+                cv2.circle(tile, (x, y), max(1, period // 5), ink, -1, cv2.LINE_AA)
+    if kind == "leaves":
+        third = tuple(int(v) for v in pick(rng, CLOTHS))
+        for x, y, turn in rng.integers(0, (TILE, TILE, 180), size=(60, 3)):
+            cv2.ellipse(tile, (int(x), int(y)), (5, 2), int(turn), 0, 360, ink if turn % 3 else third, -1, cv2.LINE_AA)
+    return tile
+
+
+def folded(rng: np.random.Generator, tile: np.ndarray, depth: float = 0.07) -> np.ndarray:
+    """Cloth with soft folds that run down."""
+    return shaded(tile, depth * _patch(rng, 8, (1, 2)) + 0.4 * depth * _patch(rng, 16))
+
+
+def skin(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
+    """Bare skin, slightly uneven."""
+    return shaded(plain(colour), 0.018 * _patch(rng, 8))
+
+
+def hair(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
+    """Strands that run down."""
+    return shaded(plain(colour), 0.14 * _patch(rng, 32, (1, 6)) + 0.06 * _patch(rng, 8))
+
+
+def foliage(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
+    """Leaves, light and dark."""
+    tile = plain(colour * 0.62)
+    for x, y, turn, tone in rng.integers(0, (TILE, TILE, 180, 60), size=(420, 4)):
+        ink = tuple(int(v) for v in np.clip(colour * (0.7 + tone / 90), 0, 255))
+        cv2.ellipse(tile, (int(x), int(y)), (6, 3), int(turn), 0, 360, ink, -1, cv2.LINE_AA)
+    return tile
+
+
+def shoe(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
+    """u = 0.5 is the top of the foot, 0 and 1 the sole; v runs from heel to toe."""
+    tile = plain(colour)
+    sole = tuple(int(v) for v in (pick(rng, ((240, 240, 236), (240, 240, 236), (60, 50, 44))) if rng.random() < 0.7 else colour * 0.5))
+    edge = int(TILE * 0.24)
+    tile[:, :edge] = sole
+    tile[:, TILE - edge :] = sole
+    lace = tuple(int(v) for v in np.clip(255 - 0.6 * (255 - colour), 0, 255))
+    for y in np.linspace(0.42, 0.62, 4):
+        cv2.line(tile, (int(TILE * 0.42), int(TILE * y)), (int(TILE * 0.58), int(TILE * y)), lace, 3, cv2.LINE_AA)
+    return tile
+
+
+def upper(
+    rng: np.random.Generator, base: np.ndarray, skin_colour: np.ndarray, height: float, straps: np.ndarray | None
+) -> np.ndarray:
+    """The front and back of a top: neckline, then sometimes buttons, a zip, a print, an open jacket; straps of a bag.
+
+    base: tile of cloth. height: metres from hem to neck that the tile's lower and upper edge stand for.
+    """
+    tile = base.copy()
+    middle = TILE // 2
+    bare = tuple(int(v) for v in skin_colour)
+    dark = tuple(int(v) for v in base[TILE // 2, TILE // 4] * 0.62)
+    down = TILE / height  # texels a metre
+    style = rng.choice(["plain", "buttons", "zip", "print", "number", "open"], p=[0.36, 0.16, 0.12, 0.18, 0.06, 0.12])
+    if style == "open":
+        inner = tuple(int(v) for v in pick(rng, CLOTHS))
+        wide = int(rng.integers(4, 9))
+        corners = [(middle - wide, 0), (middle + wide, 0), (middle + wide + 4, TILE), (middle - wide - 4, TILE)]
+        cv2.fillPoly(tile, [np.array(corners, np.int32)], inner, cv2.LINE_AA)
+        for x in (-1, 1):
+            cv2.line(tile, (middle + x * wide, 0), (middle + x * (wide + 4), TILE), dark, 2, cv2.LINE_AA)
+    elif style in ("buttons", "zip"):
+        cv2.line(tile, (middle, 0), (middle, TILE), dark, 1 if style == "buttons" else 2, cv2.LINE_AA)
+        if style == "buttons":
+            for y in np.arange(0.12, height, 0.085):
+                cv2.circle(tile, (middle + 2, int(y * down)), 1, dark, -1, cv2.LINE_AA)
+    elif style in ("print", "number"):
+        ink = pick(rng, CLOTHS)
+        if np.abs(ink - base[TILE // 2, TILE // 4]).sum() < 120:
+            ink = np.array((245.0, 245, 240)) if base.mean() < 128 else np.array((40.0, 40, 46))
+        colour = tuple(int(v) for v in ink)
+        y = int(0.2 * down)
+        if style == "number":
+            cv2.putText(tile, str(rng.integers(1, 30)), (middle - 13, y + 14), cv2.FONT_HERSHEY_DUPLEX, 0.9, colour, 2, cv2.LINE_AA)
+        elif rng.random() < 0.5:
+            cv2.circle(tile, (middle, y), int(rng.integers(7, 13)), colour, -1, cv2.LINE_AA)
+        else:
+            cv2.rectangle(tile, (0, y - 5), (TILE, y + int(rng.integers(2, 12))), colour, -1)
+    # The neckline: the upper edge of the tile is the base of the neck.
+    depth = float(rng.uniform(0.025, 0.06)) * down
+    if rng.random() < 0.3:
+        wedge = [(middle - 12, 0), (middle + 12, 0), (middle, int(depth * 1.8))]
+        cv2.fillPoly(tile, [np.array(wedge, np.int32)], bare, cv2.LINE_AA)
+    else:
+        cv2.ellipse(tile, (middle, 0), (14, max(2, int(depth))), 0, 0, 180, bare, -1, cv2.LINE_AA)
+        cv2.ellipse(tile, (middle, 0), (15, max(3, int(depth) + 1)), 0, 0, 180, dark, 1, cv2.LINE_AA)
+    if straps is not None:
+        colour = tuple(int(v) for v in straps)
+        for x in (-1, 1):
+            cv2.line(tile, (middle + x * 18, 0), (middle + x * 22, int(0.34 * down)), colour, 7, cv2.LINE_AA)
+    return tile

@@ -1,0 +1,65 @@
+"""Several looks at one picture (levels of the network, mirrored, at other sizes) brought to one set of maps.
+
+Heatmaps are averaged; tags cannot be, since every look numbers the people in its own way, so they stand side by side.
+HigherHRNet, section 3.4 (heatmap aggregation), and the official multi-scale test. Knows no networks and no grouping.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from scalepose.geometry import Size
+from scalepose.models.outputs import Outputs
+from scalepose.skeletons import Skeleton
+
+
+class Average:
+    """The maps of one picture, summed up look by look; memory does not grow with their number.
+
+    size: (w, h) of the heatmaps that come out. project: tags are brought there too, as published; otherwise they stay
+    as coarse as they are. aggregate: heatmaps of all levels count, not only the finest.
+    """
+
+    def __init__(self, skeleton: Skeleton, size: Size, project: bool, aggregate: bool):
+        self._skeleton, self._size, self._project, self._aggregate = skeleton, size, project, aggregate
+        self._sum: np.ndarray | None = None
+        self._looks = 0
+        self._tags: list[np.ndarray] = []
+
+    def add(self, outputs: Outputs[np.ndarray], mirrored: bool = False, with_tags: bool = True) -> None:
+        """Take one look, a batch of one picture. mirrored: the network saw it mirrored. with_tags: keep its tags.
+
+        All looks must cover the same part of the picture, and all whose tags are kept be of one size.
+        """
+        finest = outputs.heatmaps[-1].shape[:1:-1]
+        levels = outputs.heatmaps if self._aggregate else outputs.heatmaps[-1:]
+        heatmaps = np.mean([_resize(level[0], finest) for level in levels], axis=0)  # (K, h, w)
+        heatmaps = self._upright(_resize(heatmaps, self._size), mirrored)
+        self._sum = heatmaps if self._sum is None else self._sum + heatmaps
+        self._looks += 1
+        if with_tags and outputs.tags is not None:
+            tags = outputs.tags[0]  # (K or 1, h, w)
+            if self._project:
+                tags = _resize(_resize(tags, finest), self._size)
+            self._tags.append(self._upright(tags, mirrored))
+
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
+        """Heatmaps (K, h, w) and tags (K, h', w', T) float32 of all looks."""
+        assert self._sum is not None
+        tags = np.stack(self._tags, axis=-1)  # (K or 1, h', w', T)
+        return self._sum / np.float32(self._looks), np.broadcast_to(tags, (len(self._skeleton), *tags.shape[1:]))
+
+    def _upright(self, maps: np.ndarray, mirrored: bool) -> np.ndarray:
+        """Maps (C, h, w) of a mirrored picture, mirrored back: left and right change places and names."""
+        if not mirrored:
+            return maps
+        maps = maps[:, :, ::-1]
+        return maps[self._skeleton.flip_index] if len(maps) > 1 else maps
+
+
+def _resize(maps: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """(C, h, w) → (C, H, W) for the size (W, H), bilinear with pixel centres at + 0.5."""
+    if maps.shape[:0:-1] == tuple(size):
+        return maps
+    return np.stack([cv2.resize(channel, tuple(size), interpolation=cv2.INTER_LINEAR) for channel in maps])

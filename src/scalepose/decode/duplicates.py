@@ -1,0 +1,41 @@
+"""The same person found twice: suppression by object keypoint similarity (OKS).
+
+It knows keypoints and their sigmas, not maps or tags. COCO's OKS; OKS-NMS of the top-down literature.
+"""
+
+import numpy as np
+
+
+def similarity(points: np.ndarray, sigmas: np.ndarray, least_side: float) -> np.ndarray:
+    """OKS of each person with each other: the mean over the keypoints that the second has; one that only the second
+    has counts 0.
+
+    points: (P, K, 2), NaN where missing. sigmas: (K,). least_side: pixels; shorter sides of a person's box count as
+    this. The area is COCO's rule of thumb, 0.53 of the box, of the larger of the two people. → (P, P) float32,
+    [first, second].
+    """
+    found = np.isfinite(points[..., 0])  # (P, K)
+    low = np.where(found[..., None], points, np.inf).min(axis=1)
+    high = np.where(found[..., None], points, -np.inf).max(axis=1)
+    area = 0.53 * np.maximum(high - low, least_side).prod(axis=-1)  # (P,)
+    area = np.maximum(area[:, None], area)  # (P, P)
+    filled = np.where(found[..., None], points, 0)
+    squared = ((filled[:, None] - filled) ** 2).sum(axis=-1)  # (P, P, K)
+    likeness = np.exp(-squared / (8 * area[..., None] * sigmas**2))
+    shared = found[:, None] & found
+    return (likeness * shared).sum(axis=-1) / np.maximum(found.sum(axis=-1), 1)
+
+
+def without_duplicates(
+    points: np.ndarray, scores: np.ndarray, sigmas: np.ndarray, most_similar: float, least_side: float
+) -> np.ndarray:
+    """Indices of the people to keep, best first: each is less than `most_similar` like every better one kept.
+
+    points: (P, K, 2), NaN where missing; scores: (P,).
+    """
+    alike = similarity(points, sigmas, least_side)
+    kept: list[int] = []
+    for p in np.argsort(-scores, kind="stable"):
+        if not kept or alike[kept, p].max() < most_similar:
+            kept.append(int(p))
+    return np.array(kept, np.intp)

@@ -1,0 +1,190 @@
+"""Predict every annotated picture, or take results that exist, measure them, and write the receipt.
+
+A picture that cannot be used is named, counts as one in which nobody was found, and the rest goes on. Pictures are read
+as their pixels lie in the file, without turning by EXIF: so do COCO's annotations.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from scalepose.data.annotations import Annotations, Picture, read_annotations
+from scalepose.data.images import read_image
+from scalepose.errors import ScaleposeError
+from scalepose.evaluation.by_height import measure_by_height
+from scalepose.evaluation.diagnosis import count_errors
+from scalepose.evaluation.journal import Journal, read_journal
+from scalepose.evaluation.matching import scenes
+from scalepose.evaluation.precision import Protocol, average_precision, measure
+from scalepose.evaluation.provenance import commit, sha256
+from scalepose.evaluation.receipts import Failure, Receipt, System
+from scalepose.evaluation.results import read_results
+from scalepose.poses import Poses
+from scalepose.skeletons import Skeleton
+
+
+def evaluate(
+    predictor: Callable[[np.ndarray], Poses],
+    annotations: Annotations,
+    protocol: Protocol = "coco",
+    system: System | None = None,
+    per_image: Path | None = None,
+    progress: bool = True,
+) -> Receipt:
+    """Predict all pictures of `annotations` and measure.
+
+    predictor: (H, W, 3) uint8 RGB → Poses. system: what it is made of, for the receipt.
+    per_image: file for what is found in each picture (json lines); an evaluation killed on the way continues from it.
+    progress: show a bar on stderr.
+    Raises ScaleposeError when no picture can be used, when the predicted keypoints or the protocol do not fit the
+    annotations, and when `per_image` holds something else.
+    """
+    average_precision(annotations, [], protocol)  # what does not fit should show now, not after hours
+    key = {
+        **(asdict(system) if system else {}),
+        "annotations_sha256": sha256(annotations.source),
+        "commit": commit(),
+    }
+    with Journal(per_image, key) as journal:
+        lines = [journal.done[picture.id] for picture in annotations.pictures if picture.id in journal.done]
+        todo = [picture for picture in annotations.pictures if picture.id not in journal.done]
+        total = len(annotations.pictures)
+        for picture in tqdm(
+            todo, "evaluate", total, initial=len(lines), unit="picture", disable=not progress, dynamic_ncols=True
+        ):
+            lines.append(_predict(predictor, picture, annotations.skeleton))
+            journal.add(lines[-1])
+        failures = [Failure(line["file"], line["failure"]) for line in lines if "failure" in line]
+        if len(failures) == total:
+            first = f"; the first, {failures[0].file}: {failures[0].reason}" if failures else ""
+            raise ScaleposeError(f"{annotations.source}: none of its {total} pictures can be used{first}")
+        journal.finish()
+    receipt = measure_results(annotations, [person for line in lines for person in line.get("people", ())], protocol)
+    return replace(
+        receipt,
+        failures=failures,
+        results=str(per_image) if per_image else None,
+        system=system,
+        seconds=round(sum(line["seconds"] for line in lines), 3),
+    )
+
+
+def measure_results(
+    annotations: Annotations, results: Sequence[Mapping[str, Any]], protocol: Protocol = "coco"
+) -> Receipt:
+    """Measure a COCO results list. Raises ScaleposeError when it does not fit the annotations."""
+    all_scenes = scenes(annotations, results)
+    errors = count_errors(all_scenes, annotations.skeleton)
+    return Receipt(
+        protocol=protocol,
+        metrics=measure(all_scenes, protocol),
+        heights=measure_by_height(all_scenes),
+        errors={"people": errors.people, "keypoints": errors.totals},
+        annotations=str(annotations.source),
+        annotations_sha256=sha256(annotations.source),
+        pictures=len(annotations.pictures),
+        people=errors.people["annotated"],
+        problems=[str(problem) for problem in annotations.problems],
+    )
+
+
+def evaluate_results(annotations: Annotations, path: Path, protocol: Protocol = "coco") -> Receipt:
+    """Measure a file: a COCO results json, or what an evaluation found in each picture (.jsonl).
+
+    Raises ScaleposeError when it cannot be read or does not fit the annotations.
+    """
+    results = read_journal(path) if path.suffix == ".jsonl" else read_results(path)
+    try:
+        receipt = measure_results(annotations, results, protocol)
+    except ScaleposeError as error:
+        raise ScaleposeError(f"{path}: {error}") from error
+    return replace(receipt, results=str(path))
+
+
+def evaluate_command(
+    annotations: Path,
+    images: Path | None = None,
+    model: str = "default",
+    protocol: Protocol = "coco",
+    profile: str = "fast",
+    runtime: str = "auto",
+    flip: bool | None = None,
+    scales: tuple[float, ...] | None = None,
+    json: Path | None = None,
+    results: Path | None = None,
+    per_image: Path | None = None,
+    skeleton: Path | None = None,
+) -> int:
+    """The work of `scalepose evaluate`: measure, print the table, write the receipt to `json`.
+
+    results: measure this file instead of predicting. per_image: where to keep what is found in each picture; by
+    default beside `json`. skeleton: a yaml file in place of the skeleton that the annotations describe.
+    Returns the exit status: 0, or 1 when pictures failed; they are named on stderr.
+    """
+    for given in (annotations, results):
+        if json and given and json.exists() and given.exists() and json.samefile(given):
+            raise ScaleposeError(f"--json {json} would replace what is to be measured; name another file")
+    truth = read_annotations(annotations, images, Skeleton.load(skeleton) if skeleton else None)
+    for problem in truth.problems:
+        print(f"scalepose: {problem}", file=sys.stderr)
+    if results:
+        receipt = evaluate_results(truth, results, protocol)
+    else:
+        from scalepose.predictor import Predictor
+        from scalepose.runtimes.runtime import model_file
+
+        predictor = Predictor(model, runtime=runtime, profile=profile, flip=flip, scales=scales)
+        receipt = evaluate(
+            predictor,
+            truth,
+            protocol,
+            System(
+                predictor.card.name,
+                sha256(model_file(model, runtime)),
+                predictor.runtime.name,
+                predictor.profile,
+                predictor.flip,
+                tuple(predictor.scales),
+            ),
+            per_image=per_image or (json.with_suffix(".per-image.jsonl") if json else None),
+        )
+    print(receipt)
+    for failure in receipt.failures:
+        print(f"scalepose: {failure.file}: {failure.reason}", file=sys.stderr)
+    if json:
+        try:
+            json.parent.mkdir(parents=True, exist_ok=True)
+            json.write_text(receipt.to_json(), encoding="utf-8")
+        except OSError as error:
+            raise ScaleposeError(f"{json}: cannot be written ({error.strerror})") from error
+    return 1 if receipt.failures else 0
+
+
+def _predict(predictor: Callable[[np.ndarray], Poses], picture: Picture, skeleton: Skeleton) -> dict[str, Any]:
+    """The journal's line for one picture."""
+    line: dict[str, Any] = {"image_id": picture.id, "file": str(picture.path)}
+    start = time.perf_counter()
+    try:
+        image = read_image(picture.path, exif=False)
+        h, w = image.shape[:2]
+        if (w, h) != (picture.width, picture.height):
+            turned = "; it seems to be annotated as EXIF turns it" if (h, w) == (picture.width, picture.height) else ""
+            raise ScaleposeError(
+                f"has {w}×{h} pixels, but the annotations say {picture.width}×{picture.height}{turned}"
+            )
+        poses = predictor(image)
+    except (ScaleposeError, MemoryError) as error:
+        reason = str(error).removeprefix(f"{picture.path}: ") or "there is not enough memory for this picture"
+        return line | {"seconds": time.perf_counter() - start, "failure": reason}
+    if len(poses.skeleton) != len(skeleton):
+        raise ScaleposeError(
+            f"the model predicts {len(poses.skeleton)} keypoints ({poses.skeleton.name}), the annotations have "
+            f"{len(skeleton)} ({skeleton.name}); use a model made for them"
+        )
+    return line | {"seconds": time.perf_counter() - start, "people": poses.to_coco(picture.id)}

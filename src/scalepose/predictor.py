@@ -1,0 +1,140 @@
+"""The Python API: a picture goes through a `View` into a `Runtime`, its maps through `decode`, and people come out.
+
+Knows the order of these steps and nothing of what happens inside of them. HigherHRNet, section 4.1 (test procedure).
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast, get_args
+
+import numpy as np
+
+from scalepose.data.images import read_image
+from scalepose.decode import Profile, group
+from scalepose.decode.averaging import Average
+from scalepose.errors import ScaleposeError
+from scalepose.geometry import Size, View
+from scalepose.models.normalise import normalise
+from scalepose.models.zoo import ModelCard
+from scalepose.poses import Poses
+from scalepose.runtimes import Runtime, open_runtime
+
+MAX_SCALE = 4  # times the network's own input size
+MAX_ASPECT = 16  # of a picture in the paper profile, whose short side is fixed: beyond, it would take gigabytes
+LONGEST = 4  # the long side of the network input in the fast profile, in short sides
+
+
+class Predictor:
+    """Finds the people in a picture: `Predictor()("photo.jpg")`.
+
+    model: a name of the zoo, a .onnx or .safetensors file, or an open `Runtime` (then `runtime` says nothing).
+    runtime: what runs the network, one of `scalepose.runtimes.RUNTIMES`.
+    profile: "fast" is what most people want: EXIF orientation honoured, sub-pixel peaks, duplicates suppressed, junk
+    keypoints left out. "paper" is the published test procedure to the digit: published resize, maps projected to input
+    size, official parser with recovery of missing keypoints; EXIF ignored.
+    flip: average with the mirrored picture; by default as the profile has it (paper: yes, fast: no).
+    scales: look at the picture at several sizes, 1 being the network's own input size; several must contain 1.
+    Raises ScaleposeError when there is no such model, runtime or profile, or the scales make no sense.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Runtime = "default",
+        runtime: str = "auto",
+        profile: str = "fast",
+        flip: bool | None = None,
+        scales: Sequence[float] | None = None,
+    ):
+        if profile not in get_args(Profile):
+            raise ScaleposeError(f"no profile is called {profile!r}; there are: {', '.join(get_args(Profile))}")
+        self.profile: Profile = cast(Profile, profile)
+        self.flip = profile == "paper" if flip is None else flip
+        self.scales = _largest_first((1.0,) if scales is None else scales)
+        self.runtime = open_runtime(model, runtime) if isinstance(model, (str, Path)) else model
+
+    @property
+    def card(self) -> ModelCard:
+        """Which network it is, with its skeleton."""
+        return self.runtime.card
+
+    def __repr__(self) -> str:
+        settings = f"profile={self.profile!r}, flip={self.flip}, scales={self.scales}"
+        return f"Predictor({self.card.name!r}, {settings}, {self.runtime.name})"
+
+    def __call__(self, image: str | Path | np.ndarray) -> Poses:
+        """The people in a picture file or an (H, W, 3) uint8 RGB array, best first, in pixels of the picture (of a file
+        in the fast profile: turned as its EXIF orientation says).
+
+        Raises ScaleposeError when the file cannot be read or the array is no picture.
+        """
+        heatmaps, tags, view = self.maps(image)
+        points, values, scores = group(heatmaps, tags, self.card.skeleton, profile=self.profile)
+        points = view.to_image(points, map_size=heatmaps.shape[:0:-1])
+        best_first = np.argsort(-scores, kind="stable")
+        return Poses(points, values, scores, self.card.skeleton)[best_first]
+
+    def maps(self, image: str | Path | np.ndarray) -> tuple[np.ndarray, np.ndarray, View]:
+        """What is grouped: heatmaps (K, h, w) and tags (K, h', w', T) float32 of all looks at the picture, and a view
+        whose input they cover.
+        """
+        if isinstance(image, (str, Path)):
+            image = read_image(image, exif=self.profile == "fast")
+        _check_array(image)
+        views, size = self._views((image.shape[1], image.shape[0]))
+        network = self.card.network
+        average = Average(self.card.skeleton, size, project=self.profile == "paper", aggregate=network.aggregate)
+        for scale, view in zip(self.scales, views, strict=True):
+            images = normalise(view.warp(image))[None]  # (1, 3, H, W)
+            with_tags = scale == 1 or len(views) == 1
+            average.add(self.runtime(images), with_tags=with_tags)
+            if self.flip:
+                mirrored = np.ascontiguousarray(images[..., ::-1])
+                average.add(self.runtime(mirrored), mirrored=True, with_tags=with_tags)
+        return *average.result(), views[-1]
+
+    def _views(self, image_size: Size) -> tuple[list[View], Size]:
+        """How each scale sees the picture, and the size of the heatmaps to make of them."""
+        short = self.card.input_size
+        if self.profile == "paper":
+            w, h = image_size
+            if max(w, h) > MAX_ASPECT * min(w, h):
+                raise ScaleposeError(
+                    f"a picture of {w}×{h} pixels is too long for the published resize, which never shrinks the short "
+                    f"side below {short} pixels; use profile 'fast'"
+                )
+            smallest = min(self.scales)
+            views = [View.paper(image_size, short, scale, smallest) for scale in self.scales]
+            return views, View.paper(image_size, short, 1.0, smallest).input_size
+        own = 1.0 if len(self.scales) > 1 else self.scales[0]  # the scale on whose maps people are grouped
+        base = View.fit(image_size, round(own * short), longest=round(own * LONGEST * short))
+        stride = 4 >> self.card.network.deconvs  # of the finest heatmaps
+        width, height = base.input_size
+        return [base.resized(scale / own) for scale in self.scales], (width // stride, height // stride)
+
+
+def _largest_first(scales: Sequence[float]) -> tuple[float, ...]:
+    """The scales in order of use. Raises ScaleposeError when they make no sense."""
+    order = tuple(sorted((float(scale) for scale in scales), reverse=True))
+    if not order or len(set(order)) < len(order) or not all(math.isfinite(s) and 0 < s <= MAX_SCALE for s in order):
+        raise ScaleposeError(f"scales must be different numbers above 0, up to {MAX_SCALE}; got {tuple(scales)}")
+    if len(order) > 1 and 1 not in order:
+        raise ScaleposeError(f"several scales must contain 1, where the tags are read; got {tuple(scales)}")
+    return order
+
+
+def _check_array(image: np.ndarray) -> None:
+    """Raise ScaleposeError unless `image` is a picture as `Predictor` takes it."""
+    if not isinstance(image, np.ndarray):
+        raise ScaleposeError(f"a picture is a file name or an (H, W, 3) uint8 RGB array, not a {type(image).__name__}")
+    if image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8 and image.size:
+        return
+    if image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1):
+        hint = "; make RGB of a grey one with np.stack([image.squeeze()] * 3, axis=-1)"
+    elif image.ndim == 3 and image.shape[2] == 4:
+        hint = "; leave the alpha channel out with image[..., :3]"
+    elif image.ndim == 3 and image.shape[2] == 3 and image.size:
+        hint = "; scale it to 0…255 and convert it with .astype(np.uint8)"
+    else:
+        hint = ""
+    raise ScaleposeError(f"a picture is an (H, W, 3) uint8 RGB array, not {image.shape} {image.dtype}{hint}")

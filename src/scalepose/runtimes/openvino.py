@@ -1,0 +1,54 @@
+"""OpenVINO: runs the .onnx files that `scalepose export` writes, on the CPU. Often a little faster than ONNX Runtime.
+
+Knows the same files and refuses the same ones as `runtimes.onnx`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from scalepose.errors import MissingExtra, ScaleposeError
+from scalepose.models.outputs import Outputs
+from scalepose.runtimes.onnx import METADATA_KEY, check_file, check_graph, output_names, read_card
+from scalepose.runtimes.runtime import check_images, cores
+
+try:
+    import openvino
+except ModuleNotFoundError as error:
+    raise MissingExtra("openvino", "openvino") from error
+
+
+class OpenvinoRuntime:
+    """A `Runtime` on OpenVINO. Raises ScaleposeError for a file that is not ours, not whole, or not there."""
+
+    def __init__(self, path: str | Path):
+        path = Path(path)
+        check_file(path)
+        core = openvino.Core()
+        try:
+            model = core.read_model(path)
+        except RuntimeError as error:
+            raise ScaleposeError(f"{path}: is no ONNX file that can be run") from error
+        key = ["framework", METADATA_KEY]
+        self.card = read_card(model.get_rt_info(key).astype(str) if model.has_rt_info(key) else None, path)
+        self._names = output_names(self.card)
+        channels = {port.any_name: port.partial_shape[1].get_length() for port in model.outputs}
+        check_graph(self.card, [port.any_name for port in model.inputs], channels, path)
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": cores(),
+            "ENABLE_CPU_PINNING": False,  # pinned, two processes would share one core and leave others idle
+            "INFERENCE_PRECISION_HINT": "f32",  # or it computes in bf16 where the CPU can, and finds other people
+        }
+        self._model = core.compile_model(model, "CPU", settings)
+        self.name = f"openvino {openvino.__version__.split('-')[0]} · CPU · {cores()} threads"
+
+    def __repr__(self) -> str:
+        return f"OpenvinoRuntime({self.card.name!r}, {self.name})"
+
+    def __call__(self, images: np.ndarray) -> Outputs[np.ndarray]:
+        """(B, 3, H, W) float32 normalised RGB, H and W multiples of 32 → heatmaps and tags, float32."""
+        check_images(images)
+        results = self._model([images])
+        *heatmaps, tags = (np.array(results[name]) for name in self._names)  # copies: its buffers are used again
+        return Outputs(heatmaps, tags)

@@ -1,0 +1,46 @@
+"""Eager torch: runs a network as it was trained. For .safetensors, for GPUs, and for a model still in training."""
+
+import numpy as np
+import torch
+
+from scalepose.models.bottomup import BottomUp
+from scalepose.models.outputs import Outputs
+from scalepose.models.zoo import ModelCard
+from scalepose.runtimes.runtime import check_images
+
+
+class TorchRuntime:
+    """A `Runtime` on torch, on the device where `model` lies. `model` is used as it is and put in evaluation mode."""
+
+    def __init__(self, model: BottomUp):
+        self._model = model.eval()
+        self._device = next(model.parameters()).device
+        if self._device.type == "cpu":
+            where = f"CPU · {torch.get_num_threads()} threads"
+        else:
+            where = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else str(self._device)
+        self.name = f"torch {torch.__version__} · {where}"
+
+    @property
+    def card(self) -> ModelCard:
+        """Which network it is."""
+        return self._model.card
+
+    def __repr__(self) -> str:
+        return f"TorchRuntime({self.card.name!r}, {self.name})"
+
+    def __call__(self, images: np.ndarray) -> Outputs[np.ndarray]:
+        """(B, 3, H, W) float32 normalised RGB, H and W multiples of 32 → heatmaps and tags, float32."""
+        check_images(images)
+        with torch.inference_mode():
+            batch = torch.from_numpy(images).to(self._device, memory_format=torch.channels_last)
+            outputs = self._model(batch)
+        arrays = [maps.float().contiguous().cpu().numpy() for maps in (*outputs.heatmaps, outputs.tags)]
+        return Outputs(arrays[:-1], arrays[-1])
+
+
+def best_device() -> torch.device:
+    """A CUDA GPU where there is one, then Apple's, then the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -1,0 +1,1 @@
+"""What the network should say: heatmaps and the places of tags."""
