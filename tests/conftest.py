@@ -23,7 +23,9 @@ def tiny_model():
     """A random network of about 0.2 M parameters (BottomUp, evaluation mode) whose maps have a few peaks each, as if
     there were people, and tags that differ by about the published threshold.
     """
-    torch = pytest.importorskip("torch")
+    pytest.importorskip("torch")
+    import torch
+
     from scalepose.models import ModelCard, Network, build
 
     network = Network(width=8, stem=16, layer1=1, modules=(1, 1, 1), blocks=1, deconv_blocks=1)

@@ -83,7 +83,7 @@ def test_version(capsys: pytest.CaptureFixture[str]):
         (["evaluate"], "--annotations"),
         (["export", "m.safetensors"], "--out"),
         (["models", "nothing-like-it"], "higherhrnet-w32-512"),
-        (["train", "no-such-recipe.yaml"], "no-such-recipe.yaml"),
+        (["preview", "no-such-recipe.yaml"], "no-such-recipe.yaml"),
         (["train", "r.yaml", "stray"], "stray"),
         (["train", "r.yaml", "--lr"], "--lr needs a value"),
         (["preview", "r.yaml", "--out", "grid.gif"], "grid.gif"),

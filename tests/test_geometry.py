@@ -130,6 +130,18 @@ def test_pixels_and_points_move_alike(view):
     np.testing.assert_allclose(seen[inside], expected[inside], atol=5 * max(1, 1 / view.zoom) / 32 + 1e-3)
 
 
+@given(sides, sides, st.floats(0.25, 4))
+def test_a_resized_view_covers_the_same(w, h, factor):
+    view = View.fit((w, h), 256, 1024)
+    other = view.resized(factor)
+    for side, before in zip(other.input_size, view.input_size, strict=True):
+        assert side % 32 == 0
+        assert abs(side - factor * before) <= 16 or side == 32
+    assert view.resized(1.0) == view
+    corners = np.array([[0, 0], other.input_size, view.input_size])
+    np.testing.assert_allclose(other.to_image(corners), view.to_image(corners, map_size=other.input_size), atol=1e-6)
+
+
 def test_mirror_is_the_mirrored_picture():
     image = np.random.default_rng(1).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     view = View.fit((120, 90), 128)

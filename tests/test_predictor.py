@@ -153,14 +153,25 @@ def dotted(w: int, h: int, points: list[tuple[float, float]], radius: float = 6)
 @pytest.mark.parametrize(
     ("size", "points"),
     [
-        ((200, 160), [(50.25, 40.5), (90.5, 60.75), (110.0, 100.0)]),  # enlarged less than the maps shrink
-        ((160, 230), [(30.0, 40.0), (60.5, 130.25), (120.75, 190.5)]),
-        ((128, 128), [(30.0, 40.0), (60.5, 80.25), (100.75, 90.5)]),
+        ((200, 160), [(90.25, 60.5), (110.5, 80.75), (120.0, 100.0)]),  # enlarged less than the maps shrink
+        ((160, 230), [(60.0, 110.0), (80.5, 130.25), (90.75, 150.5)]),
+        ((128, 128), [(50.0, 40.0), (60.5, 60.25), (80.75, 70.5)]),
     ],
 )
 def test_fast_profile_finds_points_where_they_are(size, points, flip):
-    (person,) = Predictor(Dots(), flip=flip)(dotted(*size, points)).keypoints
+    w, h = size
+    (person,) = Predictor(Dots(), flip=flip)(dotted(w, h, points)).keypoints
     np.testing.assert_allclose(person, points, atol=0.35)
+
+
+def test_fast_profile_at_several_scales():
+    points = [(50.0, 40.0), (60.5, 60.25), (80.75, 70.5)]
+    image = dotted(140, 120, points)
+    runtime = Dots()
+    for scales in ([0.5, 1.0, 2.0], [1.3, 1.0], [2.0]):
+        (person,) = Predictor(runtime, scales=scales)(image).keypoints
+        np.testing.assert_allclose(person, points, atol=0.35)
+    assert runtime.seen == [(320, 256), (160, 128), (64, 64), (192, 160), (160, 128), (320, 256)]
 
 
 def test_a_mirrored_picture_gives_mirrored_people(tiny_model):
@@ -187,18 +198,23 @@ def test_memory_is_bounded_in_the_paper_profile_too():
         Predictor(Dots(), profile="paper")(np.zeros((20, 2000, 3), np.uint8))
 
 
+def test_scales_that_the_published_resize_cannot_make():
+    with pytest.raises(ScaleposeError, match="no multiples of 32 pixels; use the published 0.5, 1 and 2"):
+        Predictor(Dots(), profile="paper", scales=[0.5, 1, 1.3])(np.zeros((48, 64, 3), np.uint8))
+
+
 def test_orientation_of_files(tmp_path):
     """EXIF orientation 6: the camera was turned; fast turns the picture, the published protocol does not."""
-    upright = dotted(100, 160, [(30, 40), (60, 80), (50, 120)])
+    upright = dotted(100, 160, [(30, 60), (50, 80), (40, 100)])
     sideways = np.ascontiguousarray(np.rot90(upright))  # turning it clockwise makes it upright
     jpeg = cv2.imencode(".jpg", sideways[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 98])[1].tobytes()
     exif = b"Exif\0\0" + b"II*\0\x08\0\0\0" + b"\x01\0" + b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0" + b"\0\0\0\0"
     path = tmp_path / "turned.jpg"
     path.write_bytes(jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpeg[2:])
     fast = Predictor(Dots())(path)
-    np.testing.assert_allclose(fast.keypoints[0], [(30, 40), (60, 80), (50, 120)], atol=0.5)
+    np.testing.assert_allclose(fast.keypoints[0], [(30, 60), (50, 80), (40, 100)], atol=0.5)
     paper = Predictor(Dots(), profile="paper")(str(path))
-    np.testing.assert_allclose(paper.keypoints[0], [(40, 70), (80, 40), (120, 50)], atol=1.5)
+    np.testing.assert_allclose(paper.keypoints[0], [(60, 70), (80, 50), (100, 60)], atol=1.5)
 
 
 def test_best_people_come_first(tiny_model):

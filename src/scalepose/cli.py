@@ -198,9 +198,10 @@ def train(
     resume:
         Go on where an earlier run in that folder was stopped.
     """
+    values = _overrides(overrides)  # before the import, which takes seconds
     from scalepose.training import train
 
-    finished = train(recipe, _overrides(overrides), resume=resume, out=out)
+    finished = train(recipe, values, resume=resume, out=out)
     return 0 if finished else 1
 
 

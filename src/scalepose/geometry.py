@@ -96,12 +96,9 @@ class View:
         """
         W, H = self.input_size
         size = (max(1, round(W * factor / multiple)) * multiple, max(1, round(H * factor / multiple)) * multiple)
-        x_row, y_row = self.matrix
-        matrix = (
-            (x_row[0] * size[0] / W, x_row[1] * size[0] / W, x_row[2] * size[0] / W),
-            (y_row[0] * size[1] / H, y_row[1] * size[1] / H, y_row[2] * size[1] / H),
-        )
-        return replace(self, input_size=size, matrix=matrix)
+        x, y = size[0] / W, size[1] / H
+        (a, b, c), (d, e, f) = self.matrix
+        return replace(self, input_size=size, matrix=((x * a, x * b, x * c), (y * d, y * e, y * f)))
 
     @property
     def zoom(self) -> float:

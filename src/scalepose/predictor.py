@@ -19,6 +19,7 @@ from scalepose.models.normalise import normalise
 from scalepose.models.zoo import ModelCard
 from scalepose.poses import Poses
 from scalepose.runtimes import Runtime, open_runtime
+from scalepose.runtimes.runtime import STRIDE
 
 MAX_SCALE = 4  # times the network's own input size
 MAX_ASPECT = 16  # of a picture in the paper profile, whose short side is fixed: beyond, it would take gigabytes
@@ -105,8 +106,13 @@ class Predictor:
                 )
             smallest = min(self.scales)
             views = [View.paper(image_size, short, scale, smallest) for scale in self.scales]
+            if any(side % STRIDE for view in views for side in view.input_size):
+                raise ScaleposeError(
+                    f"at scales {self.scales} the published resize gives sides that are no multiples of {STRIDE} "
+                    "pixels; use the published 0.5, 1 and 2, or profile 'fast'"
+                )
             return views, View.paper(image_size, short, 1.0, smallest).input_size
-        own = 1.0 if len(self.scales) > 1 else self.scales[0]  # the scale on whose maps people are grouped
+        own = 1.0 if 1.0 in self.scales else self.scales[0]  # the scale on whose maps people are grouped
         base = View.fit(image_size, round(own * short), longest=round(own * LONGEST * short))
         stride = 4 >> self.card.network.deconvs  # of the finest heatmaps
         width, height = base.input_size

@@ -77,6 +77,7 @@ def test_earlier_drawings_are_not_read_again(album: Path):
     (album / "out" / "frame1.png").write_bytes(b"x")
     assert len(names("album", leave_out=album / "out")) == 4
     assert len(names("album/**/*.png", leave_out=album / "out")) == 1
+    assert len(names("album/*", leave_out=album / "out")) == 4
     assert names("album/out", leave_out=album / "out") == ["frame1.png"]  # asked for by name
 
 

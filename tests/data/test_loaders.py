@@ -83,6 +83,14 @@ def test_mixtures_keep_their_weights_and_go_through_every_source_evenly():
     assert {index < 10 for index in sampler.order(0)[:20]} == {True, False}
 
 
+def test_pictures_left_over_come_first_in_the_next_epoch():
+    sampler = BatchSampler([(11, 1.0)], batch_size=4, seed=0)
+    assert len(sampler) == 2
+    first, second = (set(sampler.order(epoch).tolist()) for epoch in (0, 1))
+    assert len(first) == 8
+    assert set(range(11)) - first <= second
+
+
 def test_every_process_takes_its_own_part():
     seen = []
     for rank in range(3):

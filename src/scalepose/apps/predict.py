@@ -52,7 +52,7 @@ def predict_pictures(
     times: list[float] = []
     work = zip(pictures, identities, strict=True)
     # Without a terminal there is nobody to look at a bar.
-    for picture, identity in tqdm(work, total=len(pictures), unit="picture", disable=None, dynamic_ncols=True):
+    for picture, identity in tqdm(work, total=len(pictures), unit=" pictures", disable=None, dynamic_ncols=True):
         try:
             image = read_image(picture, exif=exif)
             start = time.perf_counter()

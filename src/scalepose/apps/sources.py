@@ -91,9 +91,11 @@ def _fitting(pattern: str, leave_out: Path | None, failures: list[Failure]) -> l
     for match in matches:
         if any(part.startswith(".") and part not in whole.parts for part in match.parts):
             continue
+        if leave_out and match.resolve().is_relative_to(leave_out.resolve()):
+            continue
         if match.is_dir():
             files += _walk(str(match), leave_out, failures)
-        elif _is_picture(match) and not (leave_out and match.resolve().is_relative_to(leave_out.resolve())):
+        elif _is_picture(match):
             files.append(str(match))
     return files
 

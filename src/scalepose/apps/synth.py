@@ -13,6 +13,10 @@ def synth_command(count: int, out: Path, seed: int, size: tuple[int, int], peopl
     Raises ScaleposeError when the folder cannot be written or holds other pictures.
     """
     with tqdm(total=count, unit="picture", disable=None) as bar:
-        path = write_scenes(count, out, seed, size, people, progress=lambda done: bar.update(done - bar.n))
+
+        def advance(done: int) -> None:
+            bar.update(done - bar.n)
+
+        path = write_scenes(count, out, seed, size, people, advance)
     print(f"{path}: {count} pictures with people, their keypoints and outlines")
     return 0

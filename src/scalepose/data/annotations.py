@@ -258,23 +258,24 @@ def _people(
         sizes = np.array([pictures[record["image_id"]][1:3] for _, record in sound], np.float32)  # (N, 2) w, h
         faults = number_faults(boxes, keypoints, sizes)
         # A stray keypoint is left out by itself: without the person, training would take the body for background.
-        stray = (keypoints[..., 2] > 0) & ((keypoints[..., :2] < 0) | (keypoints[..., :2] > sizes[:, None])).any(-1)
-        keypoints[stray | (keypoints[..., 2] == 0)] = 0
+        labelled = np.greater(keypoints[..., 2], 0)  # (N, K)
+        stray = labelled & ((keypoints[..., :2] < 0) | (keypoints[..., :2] > sizes[:, None])).any(axis=2)
+        keypoints[stray | ~labelled] = 0
+        strays, known = np.any(stray, axis=1), np.any(keypoints, axis=(1, 2))
         for n, (name, record) in enumerate(sound):
             if faults[n]:
                 problems.append(Problem(file, name, faults[n]))
                 continue
-            if stray[n].any():
-                lost = ", ".join(skeleton.keypoints[k] for k in np.flatnonzero(stray[n]))
-                reason = f"{lost} outside the picture of {sizes[n, 0]:.0f}×{sizes[n, 1]:.0f}; taken as not labelled"
+            size = pictures[record["image_id"]][1:3]
+            if strays[n]:
+                names = ", ".join(skeleton.keypoints[k] for k in np.flatnonzero(stray[n]))
+                reason = f"{names} outside the picture of {size[0]}×{size[1]}; taken as not labelled"
                 problems.append(Problem(file, name, reason))
             crowd = record.get("iscrowd", 0) == 1
-            segmentation = None
-            if crowd or not keypoints[n, :, 2].any():
-                segmentation = record.get("segmentation") or None
-                fault = region_fault(segmentation, (int(sizes[n, 0]), int(sizes[n, 1])))
-                if fault is not None:
-                    problems.append(Problem(file, name, f"{fault}; its box is taken instead"))
-                    segmentation = None
+            segmentation = record.get("segmentation") or None if crowd or not known[n] else None
+            fault = region_fault(segmentation, size)
+            if fault is not None:
+                problems.append(Problem(file, name, f"{fault}; its box is taken instead"))
+                segmentation = None
             area = float(record["area"]) if "area" in record else AREA_OF_BOX * float(boxes[n, 2] * boxes[n, 3])
             yield record["image_id"], Person(record["id"], keypoints[n], boxes[n], area, crowd, segmentation)

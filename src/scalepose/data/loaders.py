@@ -29,7 +29,7 @@ class BatchSampler(Sampler[list[Key]]):
     """The batches of one process in one epoch: lists of (epoch, place, index).
 
     sources: (number of pictures, weight) of each source of the data set. batch_size: per process.
-    samples_per_epoch: over all processes; default: as many as there are pictures. An incomplete last batch is left out.
+    samples_per_epoch: over all processes, rounded down to whole batches; default: as many as there are pictures.
     rank, world_size: this process among those that train together; each takes its part of every joint batch.
 
     Each source gets its share of an epoch by weight and is walked through from end to end across the epochs, shuffled
@@ -49,7 +49,6 @@ class BatchSampler(Sampler[list[Key]]):
         self.sources = tuple(sources)
         self.batch_size = batch_size
         self.seed = seed
-        self.samples_per_epoch = samples_per_epoch or sum(count for count, _ in sources)
         self.rank = rank
         self.world_size = world_size
         self.epoch = 0
@@ -57,18 +56,15 @@ class BatchSampler(Sampler[list[Key]]):
         if batch_size < 1 or seed < 0 or not 0 <= rank < world_size:
             given = f"batch size {batch_size}, seed {seed}, rank {rank} of {world_size}"
             raise ScaleposeError(f"{given}: none may be negative, the batch size not 0, the rank below the number")
-        if not self.batches_per_epoch:
+        wanted = samples_per_epoch or sum(count for count, _ in sources)
+        self.samples_per_epoch = wanted - wanted % (batch_size * world_size)
+        if not self.samples_per_epoch:
             joint = f"{batch_size} pictures on each of {world_size} processes"
-            raise ScaleposeError(f"an epoch of {self.samples_per_epoch} pictures does not fill one batch of {joint}")
-
-    @property
-    def batches_per_epoch(self) -> int:
-        """Whole batches of one process in a full epoch."""
-        return self.samples_per_epoch // (self.batch_size * self.world_size)
+            raise ScaleposeError(f"an epoch of {wanted} pictures does not fill one batch of {joint}")
 
     def __len__(self) -> int:
         """Batches of a full epoch, also when one starts in the middle: a trainer's count goes on from there."""
-        return self.batches_per_epoch
+        return self.samples_per_epoch // (self.batch_size * self.world_size)
 
     def set_epoch(self, epoch: int, start_batch: int = 0) -> None:
         """The next `iter` gives the batches of `epoch` from number `start_batch` on (once: later epochs start at 0)."""
@@ -77,11 +73,9 @@ class BatchSampler(Sampler[list[Key]]):
 
     def __iter__(self) -> Iterator[list[Key]]:
         epoch, start, self.start_batch = self.epoch, self.start_batch, 0
+        places = np.arange(self.samples_per_epoch).reshape(len(self), self.world_size, self.batch_size)
         order = self.order(epoch)
-        joint = self.batch_size * self.world_size
-        for batch in range(start, self.batches_per_epoch):
-            first = batch * joint + self.rank * self.batch_size
-            yield [(epoch, place, int(order[place])) for place in range(first, first + self.batch_size)]
+        return ([(epoch, int(p), int(order[p])) for p in batch] for batch in places[start:, self.rank])
 
     def order(self, epoch: int) -> np.ndarray:
         """(samples_per_epoch,) int64 indices into the data set, for all processes together."""

@@ -10,6 +10,7 @@ from scalepose.data.images import MAX_PIXELS
 
 _LARGEST_AREA = 1e12  # square pixels; json numbers can exceed what a float holds
 
+
 def picture_fault(record: Any) -> str | None:
     """Why an entry of `images` cannot be used."""
     if not isinstance(record, dict):

@@ -34,8 +34,10 @@ class Average:
         """
         finest = outputs.heatmaps[-1].shape[:1:-1]
         levels = outputs.heatmaps if self._aggregate else outputs.heatmaps[-1:]
-        heatmaps = np.mean([_resize(level[0], finest) for level in levels], axis=0)  # (K, h, w)
-        heatmaps = self._upright(_resize(heatmaps, self._size), mirrored)
+        heatmaps = _resize(levels[0][0], finest)  # (K, h, w)
+        for level in levels[1:]:
+            heatmaps = heatmaps + _resize(level[0], finest)
+        heatmaps = self._upright(_resize(heatmaps / np.float32(len(levels)), self._size), mirrored)
         self._sum = heatmaps if self._sum is None else self._sum + heatmaps
         self._looks += 1
         if with_tags and outputs.tags is not None:
@@ -62,4 +64,7 @@ def _resize(maps: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """(C, h, w) → (C, H, W) for the size (W, H), bilinear with pixel centres at + 0.5."""
     if maps.shape[:0:-1] == tuple(size):
         return maps
-    return np.stack([cv2.resize(channel, tuple(size), interpolation=cv2.INTER_LINEAR) for channel in maps])
+    resized = np.empty((len(maps), size[1], size[0]), np.float32)
+    for channel, out in zip(maps, resized, strict=True):
+        cv2.resize(channel, tuple(size), dst=out, interpolation=cv2.INTER_LINEAR)
+    return resized

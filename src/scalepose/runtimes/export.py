@@ -14,21 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from scalepose.errors import MissingExtra, ScaleposeError
+
+try:
+    import onnx
+    import onnxscript  # noqa: F401, torch.onnx needs it
+    import torch
+except ModuleNotFoundError as error:
+    raise MissingExtra(error.name or "onnx", "export") from error
+
+from torch import Tensor, nn
+
 from scalepose.models.bottomup import BottomUp
 from scalepose.models.outputs import Outputs
 from scalepose.runtimes.onnx import INPUT, METADATA_KEY, OnnxRuntime, output_names
 from scalepose.runtimes.runtime import STRIDE
 from scalepose.runtimes.torch import TorchRuntime
-
-try:
-    import onnx
-    import onnxscript  # noqa: F401, torch.onnx needs it
-except ModuleNotFoundError as error:
-    raise MissingExtra(error.name or "onnx", "export") from error
 
 PRECISIONS = ("fp32", "fp16")
 OPSET = 18  # the first that torch's exporter writes; ONNX Runtime reads it since 1.14

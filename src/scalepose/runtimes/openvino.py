@@ -14,6 +14,7 @@ from scalepose.runtimes.runtime import check_images, cores
 
 try:
     import openvino
+    from openvino.frontend import FrontEndManager
 except ModuleNotFoundError as error:
     raise MissingExtra("openvino", "openvino") from error
 
@@ -24,10 +25,10 @@ class OpenvinoRuntime:
     def __init__(self, path: str | Path):
         path = Path(path)
         check_file(path)
-        core = openvino.Core()
+        reader = FrontEndManager().load_by_framework("onnx")  # Core.read_model would try other formats too
         try:
-            model = core.read_model(path)
-        except RuntimeError as error:
+            model = reader.convert(reader.load(str(path)))
+        except Exception as error:  # OpenVINO's own exceptions share no base class
             raise ScaleposeError(f"{path}: is no ONNX file that can be run") from error
         key = ["framework", METADATA_KEY]
         self.card = read_card(model.get_rt_info(key).astype(str) if model.has_rt_info(key) else None, path)
@@ -40,7 +41,7 @@ class OpenvinoRuntime:
             "ENABLE_CPU_PINNING": False,  # pinned, two processes would share one core and leave others idle
             "INFERENCE_PRECISION_HINT": "f32",  # or it computes in bf16 where the CPU can, and finds other people
         }
-        self._model = core.compile_model(model, "CPU", settings)
+        self._model = openvino.Core().compile_model(model, "CPU", settings)
         self.name = f"openvino {openvino.__version__.split('-')[0]} · CPU · {cores()} threads"
 
     def __repr__(self) -> str:

@@ -59,10 +59,9 @@ def open_runtime(model: str | Path, runtime: str = "auto") -> Runtime:
 
         return OpenvinoRuntime(path)
     if suffix == ".safetensors" and runtime in ("auto", "torch"):
-        from scalepose.models import load_model
-        from scalepose.runtimes.torch import TorchRuntime, best_device
+        from scalepose.runtimes.torch import open_torch
 
-        return TorchRuntime(load_model(path).to(best_device()))
+        return open_torch(path)
     if suffix == ".onnx":
         raise ScaleposeError(f"{path}: torch cannot run an ONNX file; give the .safetensors that it was exported from")
     if suffix == ".safetensors":
@@ -102,7 +101,7 @@ def cores() -> int:
 def model_file(model: str | Path, runtime: str) -> Path:
     """The file that `open_runtime` opens: `model` itself, or the weights shipped under that name."""
     path = Path(model)
-    if path.suffix.lower() in (".onnx", ".safetensors") or path.is_file():
+    if path.suffix:  # no name of the zoo has a dot
         if not path.is_file():
             raise ScaleposeError(f"{path}: there is no such file")
         return path

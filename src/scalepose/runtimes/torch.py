@@ -1,16 +1,27 @@
 """Eager torch: runs a network as it was trained. For .safetensors, for GPUs, and for a model still in training."""
 
-import numpy as np
-import torch
+from pathlib import Path
 
-from scalepose.models.bottomup import BottomUp
+import numpy as np
+
+from scalepose.errors import MissingExtra
+
+try:
+    import torch
+except ModuleNotFoundError as error:
+    raise MissingExtra("torch", "torch") from error
+
+from scalepose.models import BottomUp, load_model
 from scalepose.models.outputs import Outputs
 from scalepose.models.zoo import ModelCard
 from scalepose.runtimes.runtime import check_images
 
 
 class TorchRuntime:
-    """A `Runtime` on torch, on the device where `model` lies. `model` is used as it is and put in evaluation mode."""
+    """A `Runtime` on torch, on the device where `model` lies.
+
+    `model` is not copied: it is put in evaluation mode, and its weights can go on changing.
+    """
 
     def __init__(self, model: BottomUp):
         self._model = model.eval()
@@ -39,8 +50,8 @@ class TorchRuntime:
         return Outputs(arrays[:-1], arrays[-1])
 
 
-def best_device() -> torch.device:
-    """A CUDA GPU where there is one, then Apple's, then the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+def open_torch(path: str | Path) -> TorchRuntime:
+    """A .safetensors file on the best device there is: a CUDA GPU, else Apple's, else the CPU."""
+    others = "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device("cuda" if torch.cuda.is_available() else others)
+    return TorchRuntime(load_model(path).to(device=device, memory_format=torch.channels_last))  # type: ignore[call-overload]

@@ -4,6 +4,7 @@ A checkpoint is written between two updates, in one piece, over the one before. 
 from a scheduler) lets the update finish, saves and ends; a second Ctrl-C ends at once.
 """
 
+import os
 import signal
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from scalepose.errors import ScaleposeError
 from scalepose.training.recipe import Checkpoint
 from scalepose.training.task import PoseTask
 
@@ -55,13 +57,29 @@ class Checkpoints(Callback):
             due |= trainer.strategy.reduce_boolean_decision(late, all=False)
         stop = trainer.strategy.reduce_boolean_decision(self._asked, all=False)
         if due or stop:
-            trainer.save_checkpoint(self._path)
-            self._saved = time.monotonic()
+            self._save(trainer)
         if stop:
             raise Stopped
 
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+    def _save(self, trainer: Trainer) -> None:
+        partial = self._path.with_name(self._path.name + ".part")
+        try:
+            trainer.save_checkpoint(partial)
+            if trainer.is_global_zero:
+                os.replace(partial, self._path)  # Lightning's own way is a copy where /tmp is another disk
+        except OSError as error:
+            raise ScaleposeError(f"{self._path}: cannot be written ({error.strerror})") from error
+        self._saved = time.monotonic()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Stop listening."""
+        self._stop_listening()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop listening."""
+        self._stop_listening()
+
+    def _stop_listening(self) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers = {}

@@ -33,21 +33,27 @@ class RunFolder:
         self.best = path / "best.safetensors"
         self.model = path / "model.safetensors"
 
-    def check(self, recipe: Recipe, resume: bool) -> None:
+    def check(self, recipe: Recipe, processes: Processes, resume: bool) -> None:
         """Raise ScaleposeError when `recipe` must not run in this folder."""
-        if not resume:
-            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-                raise ScaleposeError(
-                    f"{self.path} exists already; go on there with --resume, or give another --out or --name"
-                )
-        elif self.recipe.exists():
-            before = read_recipe(self.recipe)
-            other = [key for key in _differences(asdict(before), asdict(recipe)) if key not in _FREE]
-            if other:
-                raise ScaleposeError(
-                    f"{self.recipe}: the run was begun with other values of {', '.join(other)}. To go on as it was "
-                    f"begun: scalepose train {self.recipe} --resume --out {self.path}"
-                )
+        used = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
+        if used and not resume:
+            raise ScaleposeError(f"{self.path} exists already; go on there with --resume, or give another --out")
+        if used and not self.recipe.exists():
+            raise ScaleposeError(f"{self.path} exists already and is not the folder of a run; give another --out")
+        if not used:
+            return
+        begun = asdict(read_recipe(self.recipe))
+        other = [key for key in _differences(begun, asdict(recipe)) if key not in _FREE]
+        if other:
+            raise ScaleposeError(
+                f"{self.recipe}: the run was begun with other values of {', '.join(other)}. To go on as it was "
+                f"begun: scalepose train {self.recipe} --resume --out {self.path}"
+            )
+        before = self._starts()[-1]["processes"]
+        if before != processes.world_size:
+            raise ScaleposeError(
+                f"{self.path}: the run was begun by {before} processes and cannot go on with {processes.world_size}"
+            )
 
     def begin(self, recipe: Recipe, processes: Processes) -> None:
         """Write down what is asked, and who runs it on what. Raises ScaleposeError when that cannot be written."""
@@ -62,13 +68,19 @@ class RunFolder:
         }
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            starts = [*self._starts(), start] if self.starts.exists() else [start]
+            self.starts.write_text(json.dumps(starts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             self.recipe.write_text(recipe.to_yaml(), encoding="utf-8")
-            starts = json.loads(self.starts.read_text(encoding="utf-8")) if self.starts.exists() else []
-            self.starts.write_text(json.dumps([*starts, start], indent=1, ensure_ascii=False), encoding="utf-8")
         except OSError as error:
             raise ScaleposeError(f"{self.path}: cannot be written ({error.strerror})") from error
-        except ValueError as error:
-            raise ScaleposeError(f"{self.starts}: is damaged ({error}); delete it to go on") from error
+
+    def _starts(self) -> list[dict[str, Any]]:
+        try:
+            starts = json.loads(self.starts.read_text(encoding="utf-8"))
+            int(starts[-1]["processes"])
+        except (OSError, ValueError, TypeError, LookupError) as error:
+            raise ScaleposeError(f"{self.starts}: is missing or damaged; begin again in another folder") from error
+        return starts
 
 
 def _differences(one: Any, other: Any, key: str = "") -> Iterator[str]:

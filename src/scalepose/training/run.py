@@ -5,11 +5,13 @@ device, or in as many processes as torchrun started, on one machine or several.
 """
 
 import logging
+import math
 import pickle
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from scalepose.errors import MissingExtra, ScaleposeError
 
@@ -22,7 +24,7 @@ except ModuleNotFoundError as error:
 
 from scalepose.data.annotations import read_annotations
 from scalepose.evaluation.provenance import commit
-from scalepose.models.bottomup import BottomUp, build
+from scalepose.models.bottomup import BottomUp
 from scalepose.models.initialise import initialise
 from scalepose.models.weights import load_weights, save_weights
 from scalepose.training.averaging import AveragedWeights
@@ -56,7 +58,7 @@ def train(
     processes = Processes.of_torchrun()
     folder = RunFolder(Path(out) if out is not None else RUNS / plan.name)
     if processes.rank == 0:
-        folder.check(plan, resume)
+        folder.check(plan, processes, resume)
     if resume and folder.model.exists():
         processes.say(f"the run is complete; its model is {folder.model}")
         return folder.model
@@ -123,21 +125,35 @@ def train(
     if val_loader is not None and plan.schedule.epochs % plan.validate_every:
         trainer.validate(task, val_loader, verbose=False)
     if processes.rank == 0:
-        reached = {name: round(task.latest[name], 4) for name in METRICS if name in task.latest}
-        evidence = {"recipe": plan.name, "commit": commit(), "seed": plan.seed, "updates": task.updates} | reached
-        save_weights(network, folder.model, replace(card, evidence=evidence))
+        save_weights(network, folder.model, replace(card, evidence=_evidence(plan, task)))
     processes.say(f"done; the model is {folder.model}")
     return folder.model
 
 
 def _network(recipe: Recipe, processes: Processes) -> BottomUp:
-    network = build(recipe.card())
+    network = BottomUp(recipe.card())
     initialise(network, recipe.init.scheme)
     if recipe.init.pretrained is not None:
         processes.say(f"{recipe.init.pretrained}: {load_weights(network, recipe.init.pretrained)}")
     if recipe.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
+
+
+def _evidence(recipe: Recipe, task: PoseTask) -> dict[str, Any]:
+    """How the model came to be, for its card."""
+    evidence: dict[str, Any] = {
+        "recipe": recipe.name,
+        "data": [source.annotations for source in recipe.data.train],
+        "commit": commit(),
+        "seed": recipe.seed,
+        "updates": task.updates,
+        "hours": round(task.seconds / 3600, 2),
+    }
+    if recipe.data.val is not None:
+        evidence |= {"measured_on": recipe.data.val.annotations, "profile": "fast"}
+        evidence |= {name: round(task.latest[name], 4) for name in METRICS if math.isfinite(task.latest[name])}
+    return evidence
 
 
 def _batches_done(checkpoint: Path) -> int:

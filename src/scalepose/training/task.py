@@ -37,7 +37,7 @@ class PoseTask(LightningModule):
     """How `network` learns what `recipe` says.
 
     batches_per_epoch: of one process. batches: how many this process has seen. skipped: updates left out because the
-    gradient was not finite. latest: the figures of the last report, means over the updates since the one before.
+    gradient was not finite. seconds: how long training took, with all its resumptions. latest: the last figures given to the log, where losses are means since the report before.
     """
 
     def __init__(self, network: BottomUp, recipe: Recipe, batches_per_epoch: int):
@@ -48,6 +48,7 @@ class PoseTask(LightningModule):
         self.batches_per_epoch = batches_per_epoch
         self.batches = 0
         self.skipped = 0
+        self.seconds = 0.0
         self.latest: dict[str, float] = {}
         # A function, not a second submodule. Validation, with pictures of every size, goes through `network` itself.
         self._run = torch.compile(network.forward) if recipe.compile else network.forward
@@ -56,7 +57,9 @@ class PoseTask(LightningModule):
         self._statistics: list[Tensor] = []
         self._figures: list[Tensor] = []  # of the passes since the last update
         self._sums, self._summed = torch.zeros(1), 0  # of the updates since the last report
-        self._clock = (time.perf_counter(), 0)
+        self._clock = (time.perf_counter(), 0)  # of the last report: time, pictures
+        self._paused = 0.0
+        self._started = 0.0
 
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
         self._scale = nn.Buffer(1 / (255 * std), persistent=False)
@@ -122,6 +125,7 @@ class PoseTask(LightningModule):
         self.manual_backward(total / self.recipe.accumulate)
         self._figures.append(torch.stack(list(figures.values())))
         self.batches += 1
+        self.seconds = time.perf_counter() - self._started
         if not self.between_updates:
             return
         if self._update():
@@ -199,26 +203,36 @@ class PoseTask(LightningModule):
         now, pictures = time.perf_counter(), self.updates * self.effective_batch
         seconds, before = now - self._clock[0], self._clock[1]
         self._clock = (now, pictures)
-        if self._summed:
-            means = self.trainer.strategy.reduce(self._sums / self._summed, reduce_op="mean")
-            self.latest = dict(zip(names, means.tolist(), strict=True))
-        self.latest |= {
+        report = {
             "gradient": self._norm,
             "lr": self.rate(self.updates - 1),
             "skipped": float(self.skipped),
             "pictures_per_second": (pictures - before) / seconds,
         }
+        if self._summed:
+            means = self.trainer.strategy.reduce(self._sums / self._summed, reduce_op="mean")
+            report |= dict(zip(names, means.tolist(), strict=True))
         self._sums, self._summed = torch.zeros(1), 0
-        self.write_log(self.latest)
+        self.write_log(report)
 
     def write_log(self, figures: dict[str, float]) -> None:
         """Give figures to every logger, beside the number of the update and of the epoch."""
+        self.latest |= figures
         for logger in self.loggers:
             logger.log_metrics({"epoch": self.epoch} | figures, step=self.updates)
 
     def on_train_start(self) -> None:
-        """The clock of the first report starts."""
+        """The clocks start."""
+        self._started = time.perf_counter() - self.seconds
         self._clock = (time.perf_counter(), self.updates * self.effective_batch)
+
+    def on_validation_start(self) -> None:
+        """The clock of the next report stops."""
+        self._paused = time.perf_counter()
+
+    def on_validation_end(self) -> None:
+        """The clock of the next report goes on."""
+        self._clock = (self._clock[0] + time.perf_counter() - self._paused, self._clock[1])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Where the run stands, beside what Lightning saves."""
@@ -226,6 +240,7 @@ class PoseTask(LightningModule):
             "batches": self.batches,
             "skipped": self.skipped,
             "skipped_in_a_row": self._skipped_in_a_row,
+            "seconds": self.seconds,
             "sums": self._sums,
             "summed": self._summed,
         }
@@ -234,7 +249,7 @@ class PoseTask(LightningModule):
         """Stand there again."""
         progress = checkpoint["progress"]
         self.batches, self.skipped = progress["batches"], progress["skipped"]
-        self._skipped_in_a_row = progress["skipped_in_a_row"]
+        self._skipped_in_a_row, self.seconds = progress["skipped_in_a_row"], progress.get("seconds", 0.0)
         self._sums, self._summed = progress["sums"], progress["summed"]
 
 

@@ -55,7 +55,6 @@ class Measure(Callback):
         assert isinstance(pl_module, PoseTask)
         metrics = average_precision(self._annotations, _gather(self._results, trainer.world_size))
         figures = {name: metrics[name] for name in METRICS}
-        pl_module.latest |= figures
         pl_module.write_log(figures)
         if figures["AP"] > self._best_ap:
             self._best_ap = figures["AP"]

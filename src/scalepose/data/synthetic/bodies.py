@@ -15,7 +15,7 @@ SIDES = (("left", 1.0), ("right", -1.0))
 
 @dataclass(frozen=True)
 class Body:
-    """Lengths in metres. maturity: 0 toddler to 1 grown up. girth: 1 average. frame: 0 broad shoulders, 1 broad hips."""
+    """Lengths in metres. maturity: 0 toddler to 1 grown up. girth: 1 average. frame: 0 broad shoulders to 1 hips."""
 
     height: float
     maturity: float
@@ -149,7 +149,9 @@ def stance(body: Body, posture: Posture) -> Stance:
     for arm, leg, (side, s) in zip(posture.arms, posture.legs, SIDES, strict=True):
         # The collar bone lifts with the arm.
         raised = max(0.0, (max(arm["flex"], arm["abduct"]) - 50) / 125)
-        shoulder = np.array([s * body.shoulder * (1 - 0.16 * raised), (0.19 * raised - 0.115) * body.trunk, 0])
+        shoulder = np.array(
+            [s * body.shoulder * (1 - 0.16 * raised), 0.19 * raised * body.trunk - 0.036 * body.height, 0]
+        )
         points[f"{side}_shoulder"] = points["neck"] + chest @ shoulder
         turns[f"{side}_arm"] = chest @ turn_z(s * arm["abduct"]) @ turn_x(-arm["flex"]) @ turn_y(-s * arm["inward"])
         turns[f"{side}_forearm"] = turns[f"{side}_arm"] @ turn_x(-arm["elbow"])

@@ -12,7 +12,7 @@ from typing import Any
 
 import cv2
 
-from scalepose.data.synthetic.render import render_scene
+from scalepose.data.synthetic.rendering import render_scene
 from scalepose.errors import ScaleposeError
 from scalepose.skeletons import COCO17
 

@@ -4,6 +4,7 @@ Head frame: units of the head's height (chin to crown), x left, y up, z forward,
 the height of the eyes. It does not know what is below the chin, except that long hair falls there.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from scalepose.data.synthetic import textures
 from scalepose.data.synthetic.meshes import TILE, Mesh, ellipsoid, join, loft, tube
+from scalepose.data.synthetic.textures import ink
 
 # Height, half width, depth to the front, depth to the back.
 _PROFILE = np.array([
@@ -45,11 +47,12 @@ def _angle(column: np.ndarray) -> np.ndarray:
 _COLUMNS = (np.arange(_SEGMENTS) / _SEGMENTS * 2 - 1) * np.pi  # starts behind
 _AROUND = _angle(_COLUMNS)
 _FINE = np.linspace(0, np.pi, 257)
+_FINE_ANGLES = _angle(_FINE)
 
 
 def _column(angle: float) -> float:
     """The inverse of `_angle`."""
-    return float(np.copysign(np.interp(abs(angle), _angle(_FINE), _FINE), angle))
+    return math.copysign(float(np.interp(abs(angle), _FINE_ANGLES, _FINE)), angle)
 
 
 def surface(angle: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -77,7 +80,7 @@ def skull(skin_tile: int, face_tile: int) -> Head:
     rings = surface(_AROUND[None, :], y[:, None])
     face = loft(rings, np.linspace(0, 1, _SEGMENTS + 1), 0.5 - y, face_tile)
     eyes = [surface(np.array(sign * _eye_angle()), np.array(EYE[1])) for sign in (1, -1)]
-    ears = [surface(np.array(sign * EAR[0]), np.array(EAR[1])) + (sign * 0.03, 0, 0) for sign in (1, -1)]
+    ears = [surface(np.array(sign * EAR[0]), np.array(EAR[1])) + np.array([sign * 0.03, 0, 0]) for sign in (1, -1)]
     nose = surface(np.array(0.0), np.array(NOSE))
     parts = [face]
     for sign, ear in zip((1, -1), ears, strict=True):
@@ -103,19 +106,18 @@ def paint_face(
     def at(x: float, y: float) -> tuple[int, int]:
         """Head frame on the face → texel (16ths)."""
         w = float(np.interp(y, _PROFILE[:, 0], _PROFILE[:, 1]))
-        angle = np.arcsin(np.clip(np.sign(x) * (abs(x) / w) ** (1 / 0.92), -1, 1))
-        u = 0.5 + _column(float(angle)) / (2 * np.pi)
+        u = 0.5 + _column(math.copysign(math.asin(min(1.0, (abs(x) / w) ** (1 / 0.92))), x)) / (2 * math.pi)
         return round(u * size * 16), round((0.5 - y) * size * 16)
 
     def blob(x: float, y: float, w: float, h: float, colour: np.ndarray, turn: float = 0.0) -> None:
         (left, top), (right, bottom) = at(x - w, y + h), at(x + w, y - h)
         axes = (max(1, (right - left) // 2), max(1, (bottom - top) // 2))
         centre = ((left + right) // 2, (top + bottom) // 2)
-        cv2.ellipse(tile, centre, axes, turn, 0, 360, _ink(colour), -1, cv2.LINE_AA, 4)
+        cv2.ellipse(tile, centre, axes, turn, 0, 360, ink(colour), -1, cv2.LINE_AA, 4)
 
     def stroke(points: list[tuple[float, float]], colour: np.ndarray, thick: float) -> None:
         line = np.array([at(*point) for point in points], np.int32)
-        cv2.polylines(tile, [line], False, _ink(colour), max(1, round(thick * size)), cv2.LINE_AA, 4)
+        cv2.polylines(tile, [line], False, ink(colour), max(1, round(thick * size)), cv2.LINE_AA, 4)
 
     # Warm cheeks and shadowed sockets, blurred before the sharp features go on.
     for sign in (-1, 1):
@@ -138,7 +140,12 @@ def paint_face(
         blob(x, y, 0.027, 0.03 * open_, iris)
         blob(x, y, 0.013, 0.015, np.array((16.0, 14, 14)))
         blob(x + 0.01, y + 0.01, 0.006, 0.006, np.array((255.0, 255, 255)))
-        lid = [(x - 0.068, y - 0.004), (x - 0.03, y + 0.03 * open_), (x + 0.03, y + 0.03 * open_), (x + 0.068, y - 0.004)]
+        lid = [
+            (x - 0.068, y - 0.004),
+            (x - 0.03, y + 0.03 * open_),
+            (x + 0.03, y + 0.03 * open_),
+            (x + 0.068, y - 0.004),
+        ]
         stroke(lid, dark, 0.010 if frame < 0.5 else 0.014)
         brow = [(x - sign * 0.07, y + 0.075), (x + sign * 0.01, y + 0.098), (x + sign * 0.085, y + 0.072)]
         stroke(brow, np.minimum(hair, skin * 0.8), 0.02 if frame < 0.5 else 0.013)
@@ -160,11 +167,6 @@ def paint_face(
             stroke([(sign * 0.23, 0.01), (sign * 0.3, 0.0)], rim, 0.010)
         stroke([(-0.045, 0.005), (0.045, 0.005)], rim, 0.010)
     return cv2.resize(tile, (TILE, TILE), interpolation=cv2.INTER_AREA)
-
-
-def _ink(colour: np.ndarray) -> tuple[int, int, int]:
-    r, g, b = (int(v) for v in np.clip(colour, 0, 255))
-    return r, g, b
 
 
 def _shell(thickness: float, line: np.ndarray, tile: int) -> Mesh:
@@ -202,7 +204,9 @@ def hair(rng: np.random.Generator, tile: int, frame: float, maturity: float, hat
     drop = float(rng.uniform(0.45, 1.05)) if style == "loose" else 0.28
     sideburn = -0.1 if style != "loose" else -drop
     # Forehead, temple, in front of the ear, behind the ear, nape.
-    line = np.interp(angle, (0, 0.75, 1.15, 1.5, 1.75, np.pi), (front, front - 0.02, 0.12, min(sideburn, 0.02), -0.2, -drop))
+    line = np.interp(
+        angle, (0, 0.75, 1.15, 1.5, 1.75, np.pi), (front, front - 0.02, 0.12, min(sideburn, 0.02), -0.2, -drop)
+    )
     if style == "loose":
         line = np.interp(angle, (0, 0.7, 1.0, 1.3, np.pi), (front, front - 0.02, 0.05, -drop * 0.85, -drop))
     thickness = 0.03 if hat else float(rng.uniform(0.035, 0.085))
@@ -230,7 +234,15 @@ def hat(rng: np.random.Generator, tile: int) -> list[Mesh]:
         return [_shell(0.08, line - 0.05, tile)]
     parts = [_shell(0.06, line, tile)]
     if kind == "cap":
-        parts.append(ellipsoid(np.array([0, 0.22, 0.42]), np.array([(0.27, 0, 0), (0, 0.02, 0.006), (0, -0.07, 0.3)]), tile, 16, 6))
+        parts.append(
+            ellipsoid(
+                np.array([0, 0.22, 0.42]), np.array([(0.27, 0, 0), (0, 0.02, 0.006), (0, -0.07, 0.3)]), tile, 16, 6
+            )
+        )
     else:
-        parts.append(ellipsoid(np.array([0, 0.2, -0.03]), np.array([(0.62, 0, 0), (0, 0.025, 0.005), (0, -0.06, 0.68)]), tile, 24, 6))
+        parts.append(
+            ellipsoid(
+                np.array([0, 0.2, -0.03]), np.array([(0.62, 0, 0), (0, 0.025, 0.005), (0, -0.06, 0.68)]), tile, 24, 6
+            )
+        )
     return parts

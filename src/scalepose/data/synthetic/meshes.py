@@ -26,9 +26,9 @@ class Mesh:
     def __repr__(self) -> str:
         return f"Mesh(V={len(self.points)}, T={len(self.triangles)})"
 
-    def moved(self, turn: np.ndarray, shift: np.ndarray) -> "Mesh":
-        """Turned by the rotation (3, 3) about the origin, then shifted."""
-        return Mesh(self.points @ turn.T + shift, self.normals @ turn.T, self.texels, self.triangles)
+    def moved(self, turn: np.ndarray, shift: np.ndarray, scale: float = 1.0) -> "Mesh":
+        """Enlarged, turned by the rotation (3, 3) about the origin, then shifted."""
+        return Mesh(self.points @ (turn.T * scale) + shift, self.normals @ turn.T, self.texels, self.triangles)
 
 
 def join(meshes: Sequence[Mesh]) -> Mesh:
@@ -92,7 +92,7 @@ def loft(rings: np.ndarray, u: np.ndarray, v: np.ndarray, tile: int) -> Mesh:
 def _grid(rows: int, columns: int) -> np.ndarray:
     """(2·(rows − 1)·(columns − 1), 3): the triangles of a grid of vertices."""
     corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).reshape(-1, 1)
-    return np.concatenate([corner + (0, 1, columns), corner + (1, columns + 1, columns)])
+    return np.concatenate([corner + np.array([0, 1, columns]), corner + np.array([1, columns + 1, columns])])
 
 
 def bent(joints: np.ndarray, steps: int, rounding: float) -> tuple[np.ndarray, np.ndarray]:
@@ -134,9 +134,7 @@ def rings_along(path: np.ndarray, side: np.ndarray, half: np.ndarray, segments: 
     c, s = _powered(np.cos(angle), power), _powered(np.sin(angle), power)
     # Starts behind, so that the seam lies at the back and u = 0.5 in front.
     return (
-        path[:, None]
-        - (half[:, :1] * s)[..., None] * first[:, None]
-        - (half[:, 1:] * c)[..., None] * second[:, None]
+        path[:, None] - (half[:, :1] * s)[..., None] * first[:, None] - (half[:, 1:] * c)[..., None] * second[:, None]
     )
 
 

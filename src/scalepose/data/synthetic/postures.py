@@ -65,9 +65,12 @@ KINDS = (
         "lean": (-10, 2), "left.hip": (98, 108), "left.knee": (60, 85), "left.spread": (-5, -2),
         "left.toe": (10, 40), "right.hip": (82, 90), "right.knee": (80, 95), "right.spread": (0, 4),
         "flex": (18, 36), "elbow": (40, 80), "inward": (20, 50)}, seat=True),
-    Kind("sit on the ground", 1, {
-        "lean": (-14, 4), "bend": (4, 20), "hip": (88, 112), "knee": (8, 95), "spread": (4, 22), "toe": (0, 20),
+    Kind("sit with legs out", 0.6, {
+        "lean": (-14, 4), "bend": (4, 20), "hip": (89, 95), "knee": (2, 14), "spread": (4, 22), "toe": (10, 25),
         "left.flex": (-30, 40), "right.flex": (10, 60), "elbow": (5, 60), "abduct": (8, 24)}),
+    Kind("sit with knees up", 0.6, {
+        "lean": (-14, 0), "bend": (8, 24), "hip": (112, 120), "knee": (54, 62), "spread": (0, 10), "toe": (0, 4),
+        "flex": (40, 64), "elbow": (10, 45), "abduct": (2, 10), "inward": (20, 50)}),
     Kind("squat", 0.8, {
         "lean": (18, 34), "hip": (98, 118), "knee": (112, 138), "spread": (10, 24), "turnout": (8, 26),
         "flex": (30, 70), "elbow": (20, 80), "toe": (0, 12)}),
@@ -129,19 +132,19 @@ class Posture:
         """The posture that a mirror shows: sides change places, and what turns to one side turns to the other."""
         sideways = ("tilt", "twist", "side", "turn", "cock")
         trunk = {name: -angle if name in sideways else angle for name, angle in self.trunk.items()}
-        return Posture(self.kind, trunk, self.arms[::-1], self.legs[::-1], self.seat)
+        (left_arm, right_arm), (left_leg, right_leg) = self.arms, self.legs
+        return Posture(self.kind, trunk, (right_arm, left_arm), (right_leg, left_leg), self.seat)
 
 
 def sample_posture(rng: np.random.Generator, kind: str | None = None) -> Posture:
     """Draw a posture: of the named kind, or of any by weight."""
-    if kind is None:
-        weights = np.array([k.weight for k in KINDS])
-        chosen = KINDS[int(rng.choice(len(KINDS), p=weights / weights.sum()))]
-    else:
-        chosen = next(k for k in KINDS if k.name == kind)
+    kinds = [k for k in KINDS if kind in (None, k.name)]
+    weights = np.array([k.weight for k in kinds])
+    chosen = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
 
     def draw(name: str, side: str = "") -> float:
-        low, high = chosen.ranges.get(f"{side}.{name}", chosen.ranges.get(name, _EASY[name]))
+        ranges = _EASY | chosen.ranges
+        low, high = ranges[f"{side}.{name}" if f"{side}.{name}" in ranges else name]
         # A little outside of the range now and then, never outside of what a joint can do.
         value = rng.uniform(low, high) + rng.normal() * 0.08 * (high - low)
         return float(np.clip(value, *LIMITS[name]))

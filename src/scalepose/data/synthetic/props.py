@@ -3,7 +3,7 @@
 import numpy as np
 
 from scalepose.data.synthetic.meshes import Mesh, box, ellipsoid, join, tube
-from scalepose.data.synthetic.textures import Colour, foliage, folded, pick, plain
+from scalepose.data.synthetic.textures import Colour, folded, foliage, pick, plain
 
 PROP_TILES = 2  # what it is made of, and its legs or leaves
 _WOODS: tuple[Colour, ...] = (
@@ -30,7 +30,9 @@ def sample_seat(rng: np.random.Generator, height: float, hips: np.ndarray) -> tu
         for y in (0.2, 0.36):
             parts.append(box(np.array([x, height + y, z - 0.24]), np.diag([half, 0.055, 0.012]), 0))
         for sx in (-1, 1):
-            parts.append(box(np.array([x + sx * (half - 0.03), height + 0.2, z - 0.24]), np.diag([0.018, 0.22, 0.016]), 1))
+            parts.append(
+                box(np.array([x + sx * (half - 0.03), height + 0.2, z - 0.24]), np.diag([0.018, 0.22, 0.016]), 1)
+            )
     return join(parts), np.concatenate([folded(rng, plain(wood), 0.05), plain(metal)])
 
 
@@ -49,12 +51,18 @@ def sample_obstacle(rng: np.random.Generator) -> tuple[Mesh, np.ndarray]:
     if kind == "post":
         high = float(rng.uniform(0.9, 3.2))
         radius = float(rng.uniform(0.035, 0.09))
-        parts = [tube(np.linspace((0, 0, 0), (0, high, 0), 4), left, np.full((4, 2), radius), 0, 10, ends=(False, True))]
+        parts = [
+            tube(np.linspace((0, 0, 0), (0, high, 0), 4), left, np.full((4, 2), radius), 0, 10, ends=(False, True))
+        ]
     elif kind == "crate":
         parts = [box(np.array([0, 0.3, 0]), np.diag([0.34, 0.3, 0.28]), 0)]
     elif kind == "table":
         parts = [box(np.array([0, 0.72, 0]), np.diag([0.62, 0.02, 0.4]), 0)]
-        parts += [box(np.array([sx * 0.55, 0.35, sz * 0.33]), np.diag([0.025, 0.35, 0.025]), 0) for sx in (-1, 1) for sz in (-1, 1)]
+        parts += [
+            box(np.array([sx * 0.55, 0.35, sz * 0.33]), np.diag([0.025, 0.35, 0.025]), 0)
+            for sx in (-1, 1)
+            for sz in (-1, 1)
+        ]
     else:
         base = 0.3 if kind == "plant" else 0.0
         parts = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_DEPTH_BITS = 34  # of inverse depth, above 28 bits of triangle index: keys stay below 2^62
+_INDEX_BITS = 31  # of the triangle, below the 31 bits of a positive float32 of inverse depth
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -45,7 +45,9 @@ def rasterise(points: np.ndarray, nearness: np.ndarray, triangles: np.ndarray, s
 
     first = np.clip(np.ceil(y[:, 0] - 0.5), 0, H).astype(np.int64)
     last = np.clip(np.ceil(y[:, 2] - 0.5), 0, H).astype(np.int64)
-    index, row = _expand(first, last)  # one entry a row of a triangle
+    rows, step = _expand(last - first)  # of every row of a triangle: whose it is, and which
+    index = np.repeat(np.arange(len(triangles)), rows)
+    row = first[index] + step
     centre = row + 0.5
     x0, x1, x2 = x[index].T
     y0, y1, y2 = y[index].T
@@ -57,18 +59,18 @@ def rasterise(points: np.ndarray, nearness: np.ndarray, triangles: np.ndarray, s
     left = np.clip(np.ceil(np.minimum(long, short) - 0.5), 0, W).astype(np.int64)
     right = np.clip(np.ceil(np.maximum(long, short) - 0.5), 0, W).astype(np.int64)
 
-    span, column = _expand(left, right)  # one entry a pixel of a row of a triangle
     slope_x, slope_y, base = gradients(points, nearness[:, None], triangles)[:, :, 0].T
-    start = base[index] + slope_y[index] * centre + slope_x[index] * 0.5
-    near = start[span] + slope_x[index][span] * column
-    scale = (2**_DEPTH_BITS - 1) / max(float(nearness.max(initial=0.0)), 1e-12)
-    key = (np.clip(near, 0, None) * scale).astype(np.int64)
-    np.minimum(key, 2**_DEPTH_BITS - 1, out=key)
-    key = (key << 28) + index[span] + 1
+    start = base[index] + slope_y[index] * centre + slope_x[index] * (left + 0.5)
+    pixels, step = _expand(right - left)  # of every pixel of a row of a triangle
+    near = np.repeat(slope_x[index].astype(np.float32), pixels) * step.astype(np.float32)
+    near += np.repeat(start.astype(np.float32), pixels)
+    # The bits of positive floats are ordered as the floats are.
+    key = np.maximum(near, np.float32(0)).view(np.int32).astype(np.int64) << _INDEX_BITS
+    key |= np.repeat(index + 1, pixels)
     buffer = np.zeros(W * H, np.int64)
-    np.maximum.at(buffer, row[span] * W + column, key)
-    pixels = np.flatnonzero(buffer)
-    return Raster(size, pixels, (buffer[pixels] & (2**28 - 1)) - 1)
+    np.maximum.at(buffer, np.repeat(row * W + left, pixels) + step, key)
+    covered = np.flatnonzero(buffer)
+    return Raster(size, covered, (buffer[covered] & (2**_INDEX_BITS - 1)) - 1)
 
 
 def gradients(points: np.ndarray, values: np.ndarray, triangles: np.ndarray) -> np.ndarray:
@@ -94,9 +96,9 @@ def interpolate(raster: Raster, points: np.ndarray, values: np.ndarray, triangle
     return planes[t, 0] * x[:, None] + planes[t, 1] * y[:, None] + planes[t, 2]
 
 
-def _expand(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Every integer of every range [first, last): (owner index, value), both (sum of lengths,)."""
-    count = np.maximum(last - first, 0)
-    index = np.repeat(np.arange(len(count)), count)
-    offset = np.arange(len(index)) - np.repeat(np.cumsum(count) - count, count)
-    return index, first[index] + offset
+def _expand(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(lengths, none below 0; the numbers 0, 1, … of every run one after the other, int32)."""
+    counts = np.maximum(lengths, 0)
+    step = np.arange(counts.sum(), dtype=np.int32)
+    step -= np.repeat((np.cumsum(counts) - counts).astype(np.int32), counts)
+    return counts, step

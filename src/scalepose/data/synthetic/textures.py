@@ -18,8 +18,8 @@ SKINS: tuple[Colour, ...] = (
     (170, 116, 80), (144, 94, 62), (116, 74, 50), (92, 58, 40), (72, 46, 34),
 )  # fmt: skip
 HAIRS: tuple[Colour, ...] = (
-    (28, 24, 24), (36, 28, 26), (52, 36, 28), (74, 50, 34), (98, 66, 42), (128, 88, 54), (168, 128, 78), (206, 172, 112),
-    (222, 196, 142), (150, 66, 34), (120, 118, 118), (190, 188, 186), (226, 224, 220),
+    (28, 24, 24), (36, 28, 26), (52, 36, 28), (74, 50, 34), (98, 66, 42), (128, 88, 54), (168, 128, 78),
+    (206, 172, 112), (222, 196, 142), (150, 66, 34), (120, 118, 118), (190, 188, 186), (226, 224, 220),
 )  # fmt: skip
 CLOTHS: tuple[Colour, ...] = (
     (244, 242, 236), (244, 242, 236), (222, 216, 204), (40, 42, 48), (40, 42, 48), (62, 66, 74), (110, 114, 120),
@@ -29,8 +29,8 @@ CLOTHS: tuple[Colour, ...] = (
     (96, 170, 168), (232, 128, 52), (128, 30, 66), (206, 88, 128),
 )  # fmt: skip
 TROUSERS: tuple[Colour, ...] = (
-    (38, 50, 78), (52, 70, 106), (78, 100, 138), (116, 138, 168), (36, 36, 40), (36, 36, 40), (66, 66, 70), (98, 96, 94),
-    (124, 104, 78), (172, 150, 116), (204, 190, 162), (88, 92, 70), (92, 60, 48), (226, 222, 212),
+    (38, 50, 78), (52, 70, 106), (78, 100, 138), (116, 138, 168), (36, 36, 40), (36, 36, 40), (66, 66, 70),
+    (98, 96, 94), (124, 104, 78), (172, 150, 116), (204, 190, 162), (88, 92, 70), (92, 60, 48), (226, 222, 212),
 )  # fmt: skip
 SHOES: tuple[Colour, ...] = (
     (240, 240, 238), (236, 234, 228), (34, 34, 36), (38, 36, 36), (96, 64, 42), (128, 90, 58), (180, 48, 46),
@@ -38,9 +38,20 @@ SHOES: tuple[Colour, ...] = (
 )  # fmt: skip
 
 
-def pick(rng: np.random.Generator, colours: tuple[Colour, ...], spread: float = 9.0) -> np.ndarray:
-    """(3,) float: one of the colours, a little off."""
+def pick(
+    rng: np.random.Generator, colours: tuple[Colour, ...], spread: float = 9.0, unlike: np.ndarray | None = None
+) -> np.ndarray:
+    """(3,) float: one of the colours, a little off; clearly another one than `unlike`, where that is given."""
+    if unlike is not None:
+        far = np.abs(np.array(colours) - unlike).sum(axis=1) > 130
+        colours = tuple(colour for colour, fits in zip(colours, far, strict=True) if fits)
     return np.clip(np.array(colours[int(rng.integers(len(colours)))], float) + rng.normal(size=3) * spread, 12, 250)
+
+
+def ink(colour: np.ndarray) -> Colour:
+    """(3,) → what OpenCV draws with."""
+    r, g, b = colour.tolist()
+    return min(max(int(r), 0), 255), min(max(int(g), 0), 255), min(max(int(b), 0), 255)
 
 
 @cache
@@ -128,16 +139,19 @@ def hair(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
 def foliage(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
     """Leaves, light and dark."""
     tile = plain(colour * 0.62)
-    for x, y, turn, tone in rng.integers(0, (TILE, TILE, 180, 60), size=(420, 4)):
+    for x, y, turn, tone in rng.integers(0, (TILE, TILE, 180, 60), size=(200, 4)):
         ink = tuple(int(v) for v in np.clip(colour * (0.7 + tone / 90), 0, 255))
-        cv2.ellipse(tile, (int(x), int(y)), (6, 3), int(turn), 0, 360, ink, -1, cv2.LINE_AA)
+        cv2.ellipse(tile, (int(x), int(y)), (8, 4), int(turn), 0, 360, ink, -1, cv2.LINE_AA)
     return tile
 
 
 def shoe(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
     """u = 0.5 is the top of the foot, 0 and 1 the sole; v runs from heel to toe."""
     tile = plain(colour)
-    sole = tuple(int(v) for v in (pick(rng, ((240, 240, 236), (240, 240, 236), (60, 50, 44))) if rng.random() < 0.7 else colour * 0.5))
+    sole = tuple(
+        int(v)
+        for v in (pick(rng, ((240, 240, 236), (240, 240, 236), (60, 50, 44))) if rng.random() < 0.7 else colour * 0.5)
+    )
     edge = int(TILE * 0.24)
     tile[:, :edge] = sole
     tile[:, TILE - edge :] = sole
@@ -179,7 +193,16 @@ def upper(
         colour = tuple(int(v) for v in ink)
         y = int(0.2 * down)
         if style == "number":
-            cv2.putText(tile, str(rng.integers(1, 30)), (middle - 13, y + 14), cv2.FONT_HERSHEY_DUPLEX, 0.9, colour, 2, cv2.LINE_AA)
+            cv2.putText(
+                tile,
+                str(rng.integers(1, 30)),
+                (middle - 13, y + 14),
+                cv2.FONT_HERSHEY_DUPLEX,
+                0.9,
+                colour,
+                2,
+                cv2.LINE_AA,
+            )
         elif rng.random() < 0.5:
             cv2.circle(tile, (middle, y), int(rng.integers(7, 13)), colour, -1, cv2.LINE_AA)
         else:

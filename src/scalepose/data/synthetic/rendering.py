@@ -10,9 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from scalepose.data.synthetic.backdrops import paint_place
 from scalepose.data.synthetic.cameras import Camera, Light
 from scalepose.data.synthetic.meshes import Mesh, cross, join, unit
-from scalepose.data.synthetic.places import paint_place
 from scalepose.data.synthetic.raster import Raster, gradients, interpolate, rasterise
 from scalepose.data.synthetic.scenes import Scene, Seed
 
@@ -39,12 +39,8 @@ def render(scene: Scene) -> tuple[np.ndarray, list[dict[str, Any]]]:
     surfaces = _project(scene)
     image *= _shadows(scene, surfaces, seen)[..., None]
     _draw(scene, surfaces, image)
-    picture = _finish(np.random.default_rng(np.random.SeedSequence(_ints(scene.rng_seed), spawn_key=(1,))), image)
+    picture = _finish(np.random.default_rng(scene.lens), image)
     return picture, _labels(scene, surfaces)
-
-
-def _ints(seed: Seed) -> list[int]:
-    return [seed] if isinstance(seed, int) else list(seed)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -155,11 +151,10 @@ def _look_up(atlas: np.ndarray, texels: np.ndarray) -> np.ndarray:
     """(N, 3) float32: bilinear samples of the atlas at (N, 2) texels."""
     N = len(texels)
     columns = 4096  # OpenCV's maps may not be longer than 32767 on a side
-    rows = -(-N // columns)
-    padded = np.zeros((rows * columns, 2), np.float32)
-    padded[:N] = texels
-    maps = padded.reshape(rows, columns, 2)
-    return cv2.remap(atlas, maps, None, cv2.INTER_LINEAR).reshape(-1, 3)[:N].astype(np.float32)
+    padded = np.zeros((2, -(-N // columns) * columns), np.float32)
+    padded[:, :N] = texels.T
+    x, y = padded.reshape(2, -1, columns)
+    return cv2.remap(atlas, x, y, cv2.INTER_LINEAR).reshape(-1, 3)[:N].astype(np.float32)
 
 
 def _finish(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:

@@ -1,0 +1,129 @@
+"""Every recipe that the project ships: it can be read, and what it describes can be trained."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from scalepose.data.batches import make_batch
+from scalepose.data.samples import Sample
+from scalepose.geometry import View
+from scalepose.models import MODELS, BottomUp, build
+from scalepose.models.initialise import initialise
+from scalepose.training.recipe import Recipe, read_recipe
+from scalepose.training.task import PoseTask, map_strides
+
+RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
+NAMES = [path.stem for path in RECIPES]
+
+each = pytest.mark.parametrize("path", RECIPES, ids=NAMES)
+
+
+def test_all_are_here():
+    published = {"higherhrnet-w32-512", "higherhrnet-w32-640", "higherhrnet-w48-640", "hrnet-ae-w32-512"}
+    assert published | {"higherhrnet-w32-512-crowdpose", "small"} <= set(NAMES)
+    assert sum(name.startswith("ablation-") for name in NAMES) == 6
+
+
+@each
+def test_is_complete_and_named_like_its_file(path: Path):
+    recipe = read_recipe(path)
+    assert recipe.name == path.stem
+    # Nothing in the text that the recipe does not say again.
+    assert yaml.safe_load(recipe.to_yaml()).keys() == yaml.safe_load(path.read_text(encoding="utf-8")).keys()
+
+
+@each
+def test_is_written_and_read_back_unchanged(path: Path, tmp_path: Path):
+    recipe = read_recipe(path)
+    again = tmp_path / "again.yaml"
+    again.write_text(recipe.to_yaml(), encoding="utf-8")
+    assert read_recipe(again) == recipe
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name in MODELS])
+def test_makes_the_model_of_that_name(name: str):
+    recipe, card = read_recipe(RECIPES[NAMES.index(name)]), MODELS[name]
+    assert (recipe.card().skeleton, recipe.card().input_size) == (card.skeleton, card.input_size)
+    assert shapes(recipe.card()) == shapes(card)
+    assert recipe.card().network.aggregate == card.network.aggregate
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("higherhrnet-w32-512", 28_645_331),
+        ("higherhrnet-w48-640", 63_827_139),
+        ("higherhrnet-w32-512-crowdpose", 28_641_962),
+        ("hrnet-ae-w32-512", 28_536_674),
+        ("ablation-1-hrnet", 28_536_674),
+        ("ablation-5-residual-blocks", 28_645_331),
+    ],
+)
+def test_has_the_published_number_of_parameters(name: str, parameters: int):
+    card = read_recipe(RECIPES[NAMES.index(name)]).card()
+    with torch.device("meta"):
+        assert sum(p.numel() for p in BottomUp(card).parameters()) == parameters
+
+
+def shapes(card) -> dict[str, torch.Size]:
+    with torch.device("meta"):
+        return {name: tensor.shape for name, tensor in BottomUp(card).state_dict().items()}
+
+
+def shrunken(path: Path) -> Recipe:
+    """The recipe with a thin, shallow network on small pictures; what it is made of stays."""
+    recipe = read_recipe(path)
+    network = recipe.model.network
+    thin = dataclasses.replace(
+        network,
+        width=8,
+        stem=8,
+        layer1=1,
+        modules=(1, 1, 1),
+        blocks=1,
+        deconv_blocks=min(network.deconv_blocks, 1),
+    )
+    model = dataclasses.replace(recipe.model, network=thin, input_size=64)
+    return dataclasses.replace(recipe, model=model, batch_size=2, compile=False)
+
+
+@each
+def test_takes_a_step(path: Path):
+    recipe = shrunken(path)
+    card = recipe.card()
+    torch.manual_seed(0)
+    network = build(card)
+    initialise(network, recipe.init.scheme)
+    task = PoseTask(network, recipe, batches_per_epoch=1)
+
+    rng = np.random.default_rng(0)
+    K = len(card.skeleton)
+    samples = []
+    for _ in range(2):
+        sample = Sample(
+            image=rng.integers(0, 256, (80, 90, 3), np.uint8),
+            view=View((90, 80), (90, 80), ((1, 0, 0), (0, 1, 0))),
+            keypoints=rng.uniform(20, 60, (3, K, 2)).astype(np.float32),
+            boxes=np.array([[20, 20, 60, 60]] * 3, np.float32),
+            mask=np.ones((80, 90), bool),
+            channels=np.ones(K, bool),
+            image_id=1,
+        )
+        samples.append(recipe.augmentation(sample, card.skeleton, recipe.model.input_size, rng))
+    batch = make_batch(samples, map_strides(card.network), recipe.targets.sigma, recipe.targets.subpixel)
+
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
+    history = []
+    for _ in range(3):
+        optimiser.zero_grad()
+        total, figures = task.losses(network(task.normalise(batch.images)), batch)
+        total.backward()
+        optimiser.step()
+        history.append(float(total.detach()))
+        assert set(figures) <= set(task.figures)
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+    assert history[-1] < history[0]

@@ -1,0 +1,76 @@
+"""A recipe for a tiny network and a tiny data set: noise with people drawn as bright crosses."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from scalepose.skeletons import COCO17
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "small.yaml"
+SIDE, PICTURES = 96, 10
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `people.json` and `images`: ten pictures with one to three people each."""
+    folder = tmp_path_factory.mktemp("pictures")
+    (folder / "images").mkdir()
+    rng = np.random.default_rng(0)
+    images, annotations = [], []
+    for number in range(1, PICTURES + 1):
+        image = rng.integers(0, 80, (SIDE, SIDE, 3), np.uint8)
+        for _ in range(number % 3 + 1):
+            x, y, w, h = *rng.uniform(5, 30, 2), *rng.uniform(30, 60, 2)
+            points = np.column_stack([rng.uniform(x, x + w, 17), rng.uniform(y, y + h, 17)])
+            for point in points:
+                cv2.drawMarker(image, point.astype(int).tolist(), (255, 255, 255), markerSize=5)
+            keypoints = np.column_stack([points, np.full(17, 2)]).reshape(-1)
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": 1,
+                    "bbox": [x, y, w, h],
+                    "area": 0.5 * w * h,
+                    "iscrowd": 0,
+                    "num_keypoints": 17,
+                    "keypoints": keypoints.tolist(),
+                }
+            )
+        cv2.imwrite(str(folder / "images" / f"{number}.png"), image)
+        images.append({"id": number, "file_name": f"{number}.png", "width": SIDE, "height": SIDE})
+    content = {"images": images, "annotations": annotations, "categories": [COCO17.to_category()]}
+    (folder / "people.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def recipe_file(pictures: Path) -> Path:
+    """The small recipe, smaller still: 5 batches of 2 pictures an epoch, 4 epochs, log and checkpoint often."""
+    content = yaml.safe_load(RECIPE.read_text(encoding="utf-8"))
+    content["model"]["network"] |= {
+        "width": 8,
+        "stem": 8,
+        "layer1": 1,
+        "modules": [1, 1, 1],
+        "blocks": 1,
+        "deconv_blocks": 1,
+    }
+    content["model"]["input_size"] = 64
+    source = {"images": str(pictures / "images"), "annotations": str(pictures / "people.json")}
+    content["data"] = {
+        "train": [source | {"weight": 1, "only_near_people": False, "keep_empty": False}],
+        "val": None,
+        "workers": 0,
+        "samples_per_epoch": None,
+    }
+    content["schedule"] |= {"epochs": 4, "warmup_steps": 3}
+    content |= {"name": "tiny", "batch_size": 2, "accumulate": 1, "log_every": 1, "compile": False, "ema": 0.9}
+    content["checkpoint"] = {"steps": 3, "minutes": None}
+    path = pictures / "tiny.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
