@@ -20,6 +20,7 @@ from scalepose.errors import MissingExtra, ScaleposeError
 Overrides = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 RuntimeName = Literal["auto", "onnx", "openvino", "torch"]
 Profile = Literal["fast", "paper"]
+Scales = Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True, negative=())]
 
 # Import name → the extra that brings it; whatever is imported beside these belongs to every installation.
 _EXTRAS = {
@@ -28,7 +29,6 @@ _EXTRAS = {
     "lightning": "train",
     "pytorch_lightning": "train",
     "tensorboard": "train",
-    "faster_coco_eval": "train",
     "onnx": "export",
     "onnxscript": "export",
 }
@@ -83,7 +83,7 @@ def predict(
     score: float = 0.0,
     keypoint_score: float = 0.0,
     flip: bool | None = None,
-    scales: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True, negative=())] = None,
+    scales: Scales = None,
 ) -> int:
     """Find the people in pictures.
 
@@ -134,8 +134,11 @@ def evaluate(
     protocol: Literal["coco", "crowdpose"] = "coco",
     profile: Profile = "fast",
     runtime: RuntimeName = "auto",
+    flip: bool | None = None,
+    scales: Scales = None,
     json: Path | None = None,
     results: Path | None = None,
+    per_image: Path | None = None,
     skeleton: Path | None = None,
 ) -> int:
     """Measure a model on annotated pictures: average precision, overall and by person height.
@@ -154,11 +157,17 @@ def evaluate(
         fast: what most people want. paper: the published protocol to the digit, many times slower.
     runtime:
         What runs the network. auto: ONNX Runtime for .onnx, torch for .safetensors.
+    flip:
+        Average with the mirrored picture. By default as the profile has it.
+    scales:
+        Look at every picture at several sizes: the published multi-scale test is --scales 0.5 1 2.
     json:
-        File for the receipt: figures, command, model, machine. What was found in each picture is kept beside it; an
-        evaluation that was stopped goes on from there.
+        File for the receipt: figures, command, model, machine.
     results:
         Measure this COCO results list instead of predicting.
+    per_image:
+        File for what was found in each picture, by default beside the receipt; an evaluation that was stopped goes on
+        from there.
     skeleton:
         A yaml file with the keypoints, for a json that does not describe them.
     """
@@ -171,8 +180,11 @@ def evaluate(
         protocol=protocol,
         profile=profile,
         runtime=runtime,
+        flip=flip,
+        scales=scales,
         json=json,
         results=results,
+        per_image=per_image,
         skeleton=skeleton,
     )
 

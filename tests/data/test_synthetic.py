@@ -376,3 +376,16 @@ def test_impossible_orders(tmp_path: Path, count: int, seed: int):
     with pytest.raises(ScaleposeError):
         write_scenes(count, tmp_path / "out", seed, SIZE)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_shipped_samples_are_what_their_recipe_renders():
+    samples = Path(__file__).resolve().parents[2] / "samples"
+    annotations = read_annotations(samples / "person_keypoints.json")
+    assert not annotations.problems
+    assert not check_pictures(annotations)
+    recipe = json.loads((samples / "person_keypoints.json").read_text())["info"]["recipe"]
+    for index, picture in enumerate(annotations.pictures):
+        _, people = render_scene((recipe["seed"], index), recipe["width"], recipe["height"], recipe["people"])
+        assert len(people) == len(picture.people)
+        for person, record in zip(picture.people, people, strict=True):
+            assert np.abs(person.keypoints[:, :2] - rows(record)[:, :2]).max() < 0.5

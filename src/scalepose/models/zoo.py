@@ -5,13 +5,15 @@ Needs no torch: a runtime that only predicts reads the same cards, which also tr
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from scalepose.errors import ScaleposeError
 from scalepose.skeletons import COCO17, CROWDPOSE14, Skeleton
+
+MAX_INPUT_SIZE = 4096  # pixels
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class ModelCard:
         """The card as a line of json, for the metadata of a model file."""
         plain = asdict(replace(self, skeleton=COCO17))
         plain["skeleton"] = json.loads(self.skeleton.to_json())
+        del plain["weights"]  # where weights lie is for the zoo to say, not for a file from anywhere
         return json.dumps(plain)
 
     @classmethod
@@ -87,11 +90,16 @@ class ModelCard:
         try:
             plain = json.loads(text)
             network: dict[str, Any] = plain["network"] | {"modules": tuple(plain["network"]["modules"])}
-            known = {f.name for f in fields(cls)}
+            size = plain["input_size"]
+            if type(size) is not int or not 32 <= size <= MAX_INPUT_SIZE:
+                raise ScaleposeError(f"{source}: input_size must be a whole number from 32 to {MAX_INPUT_SIZE}")
             return cls(
-                **{k: v for k, v in plain.items() if k in known - {"network", "skeleton"}},
+                name=str(plain["name"]),
                 network=Network(**network),
                 skeleton=Skeleton.from_category(plain["skeleton"], source),
+                input_size=size,
+                summary=str(plain["summary"]),
+                evidence=dict(plain["evidence"]),
             )
         except ScaleposeError:
             raise

@@ -153,7 +153,8 @@ def _paint_far(place: Place, camera: Camera, image: np.ndarray) -> None:
     outline = np.concatenate([[(-320.0, 0.0)], np.stack([x, crest], axis=1), [(320.0, 0.0)]])
     polygons(outline[None], pick(rng, ((96, 122, 92), (118, 132, 140), (104, 118, 84)), 6), 200)
     town = rng.random() < 0.45
-    for distance in np.sort(rng.uniform(max(place.back + 12, 25), 110, size=16))[::-1]:
+    nearest = max(place.back + 12, 25)
+    for distance in np.sort(rng.uniform(nearest, nearest + 85, size=16))[::-1]:
         x0 = float(rng.uniform(-0.9, 0.9) * distance)
         if town and rng.random() < 0.6:
             wide, high = float(rng.uniform(6, 14)), float(rng.uniform(5, 22))

@@ -128,8 +128,14 @@ def _journal_of_json(path: Path) -> tuple[Any, list[Record]]:
 def _coco(scenes: list[Record], recipe: Record) -> Record:
     rows = [(scene["image"]["id"], person) for scene in scenes for person in scene["people"]]
     return {
-        "info": {"description": "people rendered by scalepose", "recipe": recipe},
+        "info": {"description": _command(len(scenes), recipe), "recipe": recipe},
         "images": [scene["image"] for scene in scenes],
         "annotations": [{"id": i, "image_id": image, **person} for i, (image, person) in enumerate(rows, start=1)],
         "categories": [COCO17.to_category()],
     }
+
+
+def _command(count: int, recipe: Record) -> str:
+    people = "" if recipe["people"] is None else f" --people {recipe['people']}"
+    size = f"{recipe['width']} {recipe['height']}"
+    return f"people rendered by: scalepose synth --count {count} --seed {recipe['seed']} --size {size}{people}"

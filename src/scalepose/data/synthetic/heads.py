@@ -1,4 +1,4 @@
-"""Heads: the skull with nose and ears, a painted face, hair and hats.
+"""Heads: the skull with nose and ears, hair and hats.
 
 Head frame: units of the head's height (chin to crown), x left, y up, z forward, origin in the middle of the skull at
 the height of the eyes. It does not know what is below the chin, except that long hair falls there.
@@ -8,12 +8,9 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
-import cv2
 import numpy as np
 
-from scalepose.data.synthetic import textures
-from scalepose.data.synthetic.meshes import TILE, Mesh, ellipsoid, join, loft, tube
-from scalepose.data.synthetic.textures import ink
+from scalepose.data.synthetic.meshes import Mesh, ellipsoid, join, loft, tube
 
 # Height, half width, depth to the front, depth to the back.
 _PROFILE = np.array([
@@ -27,6 +24,7 @@ _PROFILE = np.array([
 _CROWD = 0.45  # columns crowd in front, where the face is
 EYE, NOSE, EAR = (0.135, 0.0), -0.15, (1.62, -0.04)  # x, y of the left eye; y of the nose; angle, y of the left ear
 _SEGMENTS = 30
+_ROUND = 0.92  # exponent of the rings: 1 an ellipse, less is boxier
 _CROWN = np.array([0.5021, 0.499, 0.485, 0.455, 0.415])
 
 
@@ -50,9 +48,15 @@ _FINE = np.linspace(0, np.pi, 257)
 _FINE_ANGLES = _angle(_FINE)
 
 
-def _column(angle: float) -> float:
-    """The inverse of `_angle`."""
-    return math.copysign(float(np.interp(abs(angle), _FINE_ANGLES, _FINE)), angle)
+def column_of(x: float, y: float) -> float:
+    """The column, -π…π, at which the front of the head at height y has this x."""
+    w = float(np.interp(y, _PROFILE[:, 0], _PROFILE[:, 1]))
+    return math.copysign(float(np.interp(_angle_of(abs(x), w), _FINE_ANGLES, _FINE)), x)
+
+
+def _angle_of(x: float, w: float) -> float:
+    """The angle at which a ring of half width w has x, both positive."""
+    return math.asin(min(1.0, (x / w) ** (1 / _ROUND)))
 
 
 def surface(angle: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -60,8 +64,8 @@ def surface(angle: np.ndarray, y: np.ndarray) -> np.ndarray:
     angle, y = np.broadcast_arrays(angle, y)
     w, front, back = (np.interp(y, _PROFILE[:, 0], _PROFILE[:, i]) for i in (1, 2, 3))
     c, s = np.cos(angle), np.sin(angle)
-    x = w * np.sign(s) * np.abs(s) ** 0.92
-    z = np.where(c > 0, front, back) * np.sign(c) * np.abs(c) ** 0.92
+    x = w * np.sign(s) * np.abs(s) ** _ROUND
+    z = np.where(c > 0, front, back) * np.sign(c) * np.abs(c) ** _ROUND
     face = np.where(c > 0, 1.0, 0.0)
     bridge = np.interp(y, (-0.215, -0.185, NOSE, -0.1, 0.02, 0.08), (0, 0.055, 0.1, 0.078, 0.022, 0))
     wide = np.interp(y, (-0.2, NOSE, 0.0), (0.075, 0.062, 0.045))
@@ -79,7 +83,8 @@ def skull(skin_tile: int, face_tile: int) -> Head:
     y = np.concatenate([_PROFILE[:4, 0], np.linspace(-0.34, 0.16, 14), _PROFILE[-6:, 0]])[::-1]
     rings = surface(_AROUND[None, :], y[:, None])
     face = loft(rings, np.linspace(0, 1, _SEGMENTS + 1), 0.5 - y, face_tile)
-    eyes = [surface(np.array(sign * _eye_angle()), np.array(EYE[1])) for sign in (1, -1)]
+    eye = _angle_of(EYE[0], float(np.interp(EYE[1], _PROFILE[:, 0], _PROFILE[:, 1])))
+    eyes = [surface(np.array(sign * eye), np.array(EYE[1])) for sign in (1, -1)]
     ears = [surface(np.array(sign * EAR[0]), np.array(EAR[1])) + np.array([sign * 0.03, 0, 0]) for sign in (1, -1)]
     nose = surface(np.array(0.0), np.array(NOSE))
     parts = [face]
@@ -87,86 +92,6 @@ def skull(skin_tile: int, face_tile: int) -> Head:
         axes = np.array([(sign * 0.022, 0, 0.035), (0.02 * sign, 0.095, -0.02), (-0.03 * sign, 0.01, 0.055)])
         parts.append(ellipsoid(ear, axes, skin_tile, 8, 6))
     return Head(join(parts), np.stack([nose, *eyes, *ears]))
-
-
-def _eye_angle() -> float:
-    """The angle at which the surface at eye height has the eye's x."""
-    w = np.interp(EYE[1], _PROFILE[:, 0], _PROFILE[:, 1])
-    return float(np.arcsin((EYE[0] / w) ** (1 / 0.92)))
-
-
-def paint_face(
-    rng: np.random.Generator, skin: np.ndarray, hair: np.ndarray, maturity: float, frame: float
-) -> np.ndarray:
-    """The tile of a head: eyes, brows, nose shadow, mouth; sometimes a beard or glasses."""
-    big = 2  # painted larger, then shrunk: thin lines stay smooth
-    size = TILE * big
-    tile = cv2.resize(textures.skin(rng, skin), (size, size))
-
-    def at(x: float, y: float) -> tuple[int, int]:
-        """Head frame on the face → texel (16ths)."""
-        w = float(np.interp(y, _PROFILE[:, 0], _PROFILE[:, 1]))
-        u = 0.5 + _column(math.copysign(math.asin(min(1.0, (abs(x) / w) ** (1 / 0.92))), x)) / (2 * math.pi)
-        return round(u * size * 16), round((0.5 - y) * size * 16)
-
-    def blob(x: float, y: float, w: float, h: float, colour: np.ndarray, turn: float = 0.0) -> None:
-        (left, top), (right, bottom) = at(x - w, y + h), at(x + w, y - h)
-        axes = (max(1, (right - left) // 2), max(1, (bottom - top) // 2))
-        centre = ((left + right) // 2, (top + bottom) // 2)
-        cv2.ellipse(tile, centre, axes, turn, 0, 360, ink(colour), -1, cv2.LINE_AA, 4)
-
-    def stroke(points: list[tuple[float, float]], colour: np.ndarray, thick: float) -> None:
-        line = np.array([at(*point) for point in points], np.int32)
-        cv2.polylines(tile, [line], False, ink(colour), max(1, round(thick * size)), cv2.LINE_AA, 4)
-
-    # Warm cheeks and shadowed sockets, blurred before the sharp features go on.
-    for sign in (-1, 1):
-        blob(sign * 0.17, -0.15, 0.07, 0.055, skin * (1.0, 0.88, 0.86))
-        blob(sign * EYE[0], 0.015, 0.085, 0.05, skin * 0.88)
-    if frame < 0.5 and maturity == 1 and rng.random() < 0.35:
-        beard = skin * 0.45 + hair * 0.55 if rng.random() < 0.5 else hair
-        blob(0, -0.44, 0.16, 0.13, beard)
-        blob(0, -0.245, 0.11, 0.022, beard)
-        for sign in (-1, 1):
-            blob(sign * 0.2, -0.3, 0.045, 0.2, beard)
-    tile = cv2.GaussianBlur(tile, (0, 0), size * 0.012)
-    dark = np.minimum(hair * 0.55, skin * 0.4)
-    lip = skin * (0.86, 0.62, 0.62) if frame < 0.5 else np.clip(skin * (0.9, 0.55, 0.55) + (10, 0, 4), 0, 255)
-    iris = textures.pick(rng, ((70, 46, 30), (50, 34, 24), (94, 110, 84), (84, 116, 150)))
-    open_ = float(rng.uniform(0.8, 1.1)) * (1.15 if maturity < 0.7 else 1.0)
-    for sign in (-1, 1):
-        x, y = sign * EYE[0], EYE[1]
-        blob(x, y, 0.064, 0.031 * open_, np.array((246.0, 243, 238)))
-        blob(x, y, 0.027, 0.03 * open_, iris)
-        blob(x, y, 0.013, 0.015, np.array((16.0, 14, 14)))
-        blob(x + 0.01, y + 0.01, 0.006, 0.006, np.array((255.0, 255, 255)))
-        lid = [
-            (x - 0.068, y - 0.004),
-            (x - 0.03, y + 0.03 * open_),
-            (x + 0.03, y + 0.03 * open_),
-            (x + 0.068, y - 0.004),
-        ]
-        stroke(lid, dark, 0.010 if frame < 0.5 else 0.014)
-        brow = [(x - sign * 0.07, y + 0.075), (x + sign * 0.01, y + 0.098), (x + sign * 0.085, y + 0.072)]
-        stroke(brow, np.minimum(hair, skin * 0.8), 0.02 if frame < 0.5 else 0.013)
-        blob(sign * 0.035, NOSE - 0.025, 0.014, 0.009, skin * 0.5)
-    smile = float(rng.uniform(-0.004, 0.026))
-    curve = [(-0.095, -0.292 + smile), (-0.045, -0.3), (0.0, -0.303), (0.045, -0.3), (0.095, -0.292 + smile)]
-    blob(0, -0.285, 0.06, 0.016, lip)
-    blob(0, -0.322, 0.052, 0.018, lip)
-    stroke(curve, skin * (0.5, 0.36, 0.36), 0.008)
-    if rng.random() < 0.22:
-        rim = textures.pick(rng, ((24, 24, 26), (60, 44, 34), (120, 100, 70)))
-        sun = rng.random() < 0.35
-        for sign in (-1, 1):
-            x = sign * EYE[0]
-            if sun:
-                blob(x, -0.005, 0.095, 0.062, np.array((32.0, 34, 40)))
-            ring = [(x + 0.095 * np.cos(a), -0.005 + 0.062 * np.sin(a)) for a in np.linspace(0, 2 * np.pi, 17)]
-            stroke(ring, rim, 0.010)
-            stroke([(sign * 0.23, 0.01), (sign * 0.3, 0.0)], rim, 0.010)
-        stroke([(-0.045, 0.005), (0.045, 0.005)], rim, 0.010)
-    return cv2.resize(tile, (TILE, TILE), interpolation=cv2.INTER_AREA)
 
 
 def _shell(thickness: float, line: np.ndarray, tile: int) -> Mesh:
@@ -197,18 +122,14 @@ def hair(rng: np.random.Generator, tile: int, frame: float, maturity: float, hat
     angle = np.abs(_AROUND)
     long_ = rng.random() < (0.75 if frame > 0.5 else 0.06)
     front = float(rng.uniform(0.26, 0.36))
-    fringe = rng.random() < 0.3
-    if fringe:
+    if rng.random() < 0.3:  # a fringe
         front = float(rng.uniform(0.12, 0.2))
     style = rng.choice(["loose", "tail", "bun"], p=[0.6, 0.25, 0.15]) if long_ else "short"
     drop = float(rng.uniform(0.45, 1.05)) if style == "loose" else 0.28
-    sideburn = -0.1 if style != "loose" else -drop
-    # Forehead, temple, in front of the ear, behind the ear, nape.
-    line = np.interp(
-        angle, (0, 0.75, 1.15, 1.5, 1.75, np.pi), (front, front - 0.02, 0.12, min(sideburn, 0.02), -0.2, -drop)
-    )
     if style == "loose":
         line = np.interp(angle, (0, 0.7, 1.0, 1.3, np.pi), (front, front - 0.02, 0.05, -drop * 0.85, -drop))
+    else:  # forehead, temple, in front of the ear, behind the ear, nape
+        line = np.interp(angle, (0, 0.75, 1.15, 1.5, 1.75, np.pi), (front, front - 0.02, 0.12, -0.1, -0.2, -drop))
     thickness = 0.03 if hat else float(rng.uniform(0.035, 0.085))
     if style == "loose":
         thickness = max(thickness, 0.07)  # over the ears
@@ -232,17 +153,8 @@ def hat(rng: np.random.Generator, tile: int) -> list[Mesh]:
         return [_shell(0.13, line - 0.02, tile)]
     if kind == "wool":
         return [_shell(0.08, line - 0.05, tile)]
-    parts = [_shell(0.06, line, tile)]
     if kind == "cap":
-        parts.append(
-            ellipsoid(
-                np.array([0, 0.22, 0.42]), np.array([(0.27, 0, 0), (0, 0.02, 0.006), (0, -0.07, 0.3)]), tile, 16, 6
-            )
-        )
+        centre, axes, segments = (0, 0.22, 0.42), [(0.27, 0, 0), (0, 0.02, 0.006), (0, -0.07, 0.3)], 16
     else:
-        parts.append(
-            ellipsoid(
-                np.array([0, 0.2, -0.03]), np.array([(0.62, 0, 0), (0, 0.025, 0.005), (0, -0.06, 0.68)]), tile, 24, 6
-            )
-        )
-    return parts
+        centre, axes, segments = (0, 0.2, -0.03), [(0.62, 0, 0), (0, 0.025, 0.005), (0, -0.06, 0.68)], 24
+    return [_shell(0.06, line, tile), ellipsoid(np.array(centre), np.array(axes), tile, segments, 6)]

@@ -20,7 +20,7 @@ LEG = np.array([(0, 0.046), (0.14, 0.0505), (0.3, 0.049), (0.6, 0.0425), (0.9, 0
 def arm(pose: Stance, outfit: Outfit, side: str, s: float) -> list[Mesh]:
     """Collar to finger tips of one side; s: 1 left, -1 right."""
     body, points = pose.body, pose.points
-    collar = points["neck"] + pose.turns["chest"] @ np.array([s * 0.045 * body.height, -0.045 * body.height, -0.006])
+    collar = points["neck"] + pose.turns["chest"] @ np.array([s * 0.045, -0.045, -0.004]) * body.height
     joints = np.stack([collar, *(points[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "wrist"))])
     path, where = bent(joints, 6, 0.035 * body.height)
     child = 1.1 - 0.1 * body.maturity

@@ -33,6 +33,8 @@ class Mesh:
 
 def join(meshes: Sequence[Mesh]) -> Mesh:
     """Several surfaces as one."""
+    if not meshes:
+        return Mesh(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros((0, 2)), np.zeros((0, 3), np.int64))
     offsets = np.cumsum([0] + [len(mesh.points) for mesh in meshes])
     return Mesh(
         np.concatenate([mesh.points for mesh in meshes]),
@@ -192,7 +194,6 @@ def box(centre: np.ndarray, axes: np.ndarray, tile: int) -> Mesh:
             normal = axes[i] * sign
             a, b = axes[(i + 1) % 3], axes[(i + 2) % 3]
             points = centre + normal + np.array([-a - b, a - b, -a + b, a + b])
-            unit = normal / np.linalg.norm(normal)
             corners = texels(np.array([0.0, 1, 0, 1]), np.array([1.0, 1, 0, 0]), tile)
-            faces.append(Mesh(points, np.tile(unit, (4, 1)), corners, _grid(2, 2)))
+            faces.append(Mesh(points, np.tile(unit(normal), (4, 1)), corners, _grid(2, 2)))
     return join(faces)

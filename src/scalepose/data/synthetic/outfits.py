@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scalepose.data.synthetic import heads, textures
+from scalepose.data.synthetic import textures
 from scalepose.data.synthetic.bodies import Body
+from scalepose.data.synthetic.faces import paint_face
 from scalepose.data.synthetic.postures import Posture
 
 SKIN, FACE, HAIR, UPPER, SLEEVE, LOWER, SHOE, EXTRA = range(8)
@@ -62,9 +63,9 @@ def paint_outfit(rng: np.random.Generator, body: Body, outfit: Outfit) -> np.nda
     straps = extra * 0.8 if outfit.bag == "back" else None
     tiles = {
         SKIN: textures.skin(rng, colour),
-        FACE: heads.paint_face(rng, colour, hair, body.maturity, body.frame),
+        FACE: paint_face(rng, colour, hair, body.maturity, body.frame),
         HAIR: textures.hair(rng, hair),
-        UPPER: textures.folded(rng, textures.upper(rng, cloth, colour, body.trunk * 1.05, straps)),
+        UPPER: textures.folded(rng, textures.upper(rng, cloth, colour, body.trunk * (1 - outfit.hem), straps)),
         SLEEVE: textures.folded(rng, cloth),
         LOWER: textures.folded(rng, lower),
         SHOE: textures.shoe(rng, textures.pick(rng, textures.SHOES)),

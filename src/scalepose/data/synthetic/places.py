@@ -11,6 +11,19 @@ from scalepose.data.synthetic.walls import facade, room_wall
 FLOOR = 256  # texels on a side of a tile of ground
 FLOOR_METRES = 1.8  # of ground on one tile
 
+_GROUNDS: dict[str, tuple[Colour, ...]] = {
+    "planks": ((166, 122, 82), (190, 150, 106), (124, 86, 58), (204, 178, 142)),
+    "tiles": ((206, 202, 194), (170, 172, 174), (190, 164, 136), (222, 218, 210)),
+    "carpet": ((122, 110, 104), (92, 104, 124), (150, 138, 118), (128, 74, 70)),
+    "plain": ((178, 178, 174), (146, 150, 148), (196, 188, 172)),
+    "grass": ((98, 132, 62), (122, 148, 78), (86, 116, 60), (146, 150, 88)),
+    "asphalt": ((112, 112, 114), (134, 132, 130), (92, 94, 98)),
+    "paving": ((176, 168, 156), (152, 150, 148), (186, 160, 136)),
+    "sand": ((218, 198, 160), (206, 184, 146)),
+    "snow": ((232, 236, 242),),
+    "court": ((84, 128, 106), (172, 96, 74), (78, 110, 152)),
+}
+
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Place:
@@ -39,7 +52,7 @@ def sample_place(rng: np.random.Generator, depth: float, width: float, headroom:
     height = max(headroom, float(rng.uniform(2.5, 3.2))) if kind == "room" else float(rng.uniform(2.6, 9.0))
     side = width + float(rng.uniform(0.7, 2.5))
     if kind == "street":
-        side = (width + 1) * back / depth + 6  # what the camera sees of it, and a little more
+        side = min((width + 1) * back / depth + 6, 300)  # what the camera sees of it, and a little more
     span = side * 2
     wall = room_wall(rng, span, height) if kind == "room" else facade(rng, span, height)
     return Place(
@@ -71,6 +84,7 @@ def _sky(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
 
 
 def _ground(rng: np.random.Generator, kind: str) -> np.ndarray:
+    """(FLOOR, FLOOR, 3) uint8 RGB, periodic."""
     indoor, outdoor = ("planks", "tiles", "carpet", "plain"), ("grass", "asphalt", "paving", "sand", "snow", "court")
     if kind == "room":
         look = str(rng.choice(indoor, p=[0.4, 0.25, 0.2, 0.15]))
@@ -78,22 +92,10 @@ def _ground(rng: np.random.Generator, kind: str) -> np.ndarray:
         look = str(rng.choice(["asphalt", "paving", "tiles"]))
     else:
         look = str(rng.choice(outdoor, p=[0.42, 0.14, 0.1, 0.18, 0.06, 0.1]))
-    base: dict[str, tuple[Colour, ...]] = {
-        "planks": ((166, 122, 82), (190, 150, 106), (124, 86, 58), (204, 178, 142)),
-        "tiles": ((206, 202, 194), (170, 172, 174), (190, 164, 136), (222, 218, 210)),
-        "carpet": ((122, 110, 104), (92, 104, 124), (150, 138, 118), (128, 74, 70)),
-        "plain": ((178, 178, 174), (146, 150, 148), (196, 188, 172)),
-        "grass": ((98, 132, 62), (122, 148, 78), (86, 116, 60), (146, 150, 88)),
-        "asphalt": ((112, 112, 114), (134, 132, 130), (92, 94, 98)),
-        "paving": ((176, 168, 156), (152, 150, 148), (186, 160, 136)),
-        "sand": ((218, 198, 160), (206, 184, 146)),
-        "snow": ((232, 236, 242),),
-        "court": ((84, 128, 106), (172, 96, 74), (78, 110, 152)),
-    }
     rough = {"grass": 0.16, "asphalt": 0.07, "sand": 0.05, "snow": 0.02, "carpet": 0.05}.get(look, 0.035)
     y = int(rng.integers(0, 256))
     grain = 0.6 * np.roll(noise(64), y, axis=0) + 0.4 * np.roll(noise(8), y, axis=1)
-    tile = pick(rng, base[look], 5) * (1 + rough * grain)[..., None]
+    tile = pick(rng, _GROUNDS[look], 5) * (1 + rough * grain)[..., None]
     if look == "grass":
         tile += noise(32)[..., None] * (6, 2, 5)
     if look == "planks":

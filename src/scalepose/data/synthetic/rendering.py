@@ -60,13 +60,9 @@ class Surfaces:
 def _project(scene: Scene) -> Surfaces:
     camera = scene.camera
     size = (camera.size[0] * FINER, camera.size[1] * FINER)
-    if not scene.things:
-        nothing = np.zeros((0, 3))
-        raster = rasterise(np.zeros((0, 2)), np.zeros(0), np.zeros((0, 3), np.int64), size)
-        mesh = Mesh(nothing, nothing, np.zeros((0, 2)), np.zeros((0, 3), np.int64))
-        return Surfaces(mesh, np.zeros((0, 2)), np.zeros(0), mesh.triangles, np.zeros(0, np.int64), raster)
     mesh = join([thing.mesh for thing in scene.things])
-    owner = np.repeat(np.arange(len(scene.things)), [len(thing.mesh.triangles) for thing in scene.things])
+    sizes = np.array([len(thing.mesh.triangles) for thing in scene.things], np.int64)
+    owner = np.repeat(np.arange(len(sizes)), sizes)
     pixels, depth = camera.project(mesh.points)
     triangles = mesh.triangles
     keep = (depth[triangles] > NEAREST).all(axis=1) & _facing(mesh, np.array([0.0, camera.height, 0.0]))
@@ -150,7 +146,7 @@ def _lit(mesh: Mesh, camera: Camera, light: Light) -> np.ndarray:
 def _look_up(atlas: np.ndarray, texels: np.ndarray) -> np.ndarray:
     """(N, 3) float32: bilinear samples of the atlas at (N, 2) texels."""
     N = len(texels)
-    columns = 4096  # OpenCV's maps may not be longer than 32767 on a side
+    columns = 1024  # OpenCV's maps may not be longer than 32767 on a side
     padded = np.zeros((2, -(-N // columns) * columns), np.float32)
     padded[:, :N] = texels.T
     x, y = padded.reshape(2, -1, columns)
@@ -180,9 +176,7 @@ def _labels(scene: Scene, surfaces: Surfaces) -> list[dict[str, Any]]:
     owners[raster.pixels] = surfaces.owner[raster.triangles]
     owners = owners.reshape(H, W)
     records = []
-    for p, thing in enumerate(scene.things):
-        if thing.person is None:
-            continue
+    for p in range(len(scene.figures)):  # things begin with the people
         mask = (owners == p).view(np.uint8)
         area = cv2.countNonZero(mask) / FINER**2
         if area < FEWEST_PIXELS:

@@ -24,11 +24,10 @@ Seed = int | Sequence[int]
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Thing:
-    """A surface in the world frame with its own atlas. person: who it is, or None for furniture."""
+    """A surface in the world frame with its own atlas."""
 
     mesh: Mesh
     tiles: np.ndarray
-    person: int | None
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -85,13 +84,13 @@ class Scene:
         headroom = max(float(tops.max(initial=2.0)) + 0.2, camera.height + 0.3)
         place = sample_place(rng, float(-spots[:, 2].min(initial=-3.0)) + 0.6, reach, headroom)
         things = [
-            Thing(figure.mesh.moved(turn, spot), figure.tiles, p)
-            for p, (figure, turn, spot) in enumerate(zip(figures, turns, spots, strict=True))
+            Thing(figure.mesh.moved(turn, spot), figure.tiles)
+            for figure, turn, spot in zip(figures, turns, spots, strict=True)
         ]
         for figure, turn, spot in zip(figures, turns, spots, strict=True):
             if figure.seat is not None:
                 seat, tiles = sample_seat(rng, figure.seat, figure.stance.points["pelvis"])
-                things.append(Thing(seat.moved(turn, spot), tiles, None))
+                things.append(Thing(seat.moved(turn, spot), tiles))
         obstacles = int(rng.choice([0, 1, 2], p=[0.55, 0.3, 0.15]))
         things += [_obstacle(rng, camera, spots) for _ in range(obstacles)]
         return cls(camera, place, figures, turns, tuple(spots), tuple(things), int(rng.integers(2**31)))
@@ -165,4 +164,4 @@ def _obstacle(rng: np.random.Generator, camera: Camera, spots: np.ndarray) -> Th
         x = float(rng.uniform(-1, 1)) * camera.size[0] / 2 / camera.focal * -z
         if all(np.hypot(x - s[0], z - s[2]) > 0.8 for s in spots):
             break
-    return Thing(mesh.moved(turn_y(float(rng.uniform(0, 360))), np.array([x, 0.0, z])), tiles, None)
+    return Thing(mesh.moved(turn_y(float(rng.uniform(0, 360))), np.array([x, 0.0, z])), tiles)

@@ -36,6 +36,7 @@ SHOES: tuple[Colour, ...] = (
     (240, 240, 238), (236, 234, 228), (34, 34, 36), (38, 36, 36), (96, 64, 42), (128, 90, 58), (180, 48, 46),
     (46, 74, 130), (120, 122, 126),
 )  # fmt: skip
+_SOLES: tuple[Colour, ...] = ((240, 240, 236), (240, 240, 236), (60, 50, 44))
 
 
 def pick(
@@ -96,28 +97,28 @@ def cloth(rng: np.random.Generator, colour: np.ndarray, patterned: float = 0.4) 
     second = pick(rng, CLOTHS)
     if np.abs(second - colour).sum() < 90:
         second = np.where(colour.mean() > 128, colour * 0.45, 255 - (255 - colour) * 0.4)
-    ink = tuple(int(v) for v in second)
+    line = ink(second)
     period = int(rng.integers(8, 22))
     kind = rng.choice(["across", "down", "check", "dots", "leaves"])
     if kind in ("across", "check"):
         for y in range(int(rng.integers(period)), TILE, period):
-            cv2.rectangle(tile, (0, y), (TILE, y + period // 2 - 1), ink, -1)
+            cv2.rectangle(tile, (0, y), (TILE, y + period // 2 - 1), line, -1)
     if kind == "down":
         for x in range(int(rng.integers(period)), TILE, period):
-            cv2.rectangle(tile, (x, 0), (x + max(1, period // 4), TILE), ink, -1)
+            cv2.rectangle(tile, (x, 0), (x + max(1, period // 4), TILE), line, -1)
     if kind == "check":
         columns = plain(colour)
         for x in range(0, TILE, period):
-            cv2.rectangle(columns, (x, 0), (x + period // 2 - 1, TILE), ink, -1)
+            cv2.rectangle(columns, (x, 0), (x + period // 2 - 1, TILE), line, -1)
         tile = cv2.addWeighted(tile, 0.5, columns, 0.5, 0)
     if kind == "dots":
         for y in range(period // 2, TILE, period):
             for x in range(period // 2 + (y // period % 2) * period // 2, TILE, period):
-                cv2.circle(tile, (x, y), max(1, period // 5), ink, -1, cv2.LINE_AA)
+                cv2.circle(tile, (x, y), max(1, period // 5), line, -1, cv2.LINE_AA)
     if kind == "leaves":
-        third = tuple(int(v) for v in pick(rng, CLOTHS))
+        third = ink(pick(rng, CLOTHS))
         for x, y, turn in rng.integers(0, (TILE, TILE, 180), size=(60, 3)):
-            cv2.ellipse(tile, (int(x), int(y)), (5, 2), int(turn), 0, 360, ink if turn % 3 else third, -1, cv2.LINE_AA)
+            cv2.ellipse(tile, (int(x), int(y)), (5, 2), int(turn), 0, 360, line if turn % 3 else third, -1, cv2.LINE_AA)
     return tile
 
 
@@ -138,24 +139,20 @@ def hair(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
 
 def foliage(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
     """Leaves, light and dark."""
-    tile = plain(colour * 0.62)
+    tile = plain(colour * 0.68)
     for x, y, turn, tone in rng.integers(0, (TILE, TILE, 180, 60), size=(200, 4)):
-        ink = tuple(int(v) for v in np.clip(colour * (0.7 + tone / 90), 0, 255))
-        cv2.ellipse(tile, (int(x), int(y)), (8, 4), int(turn), 0, 360, ink, -1, cv2.LINE_AA)
+        leaf = ink(colour * (0.8 + tone / 150))
+        cv2.ellipse(tile, (int(x), int(y)), (8, 4), int(turn), 0, 360, leaf, -1, cv2.LINE_AA)
     return tile
 
 
 def shoe(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
     """u = 0.5 is the top of the foot, 0 and 1 the sole; v runs from heel to toe."""
     tile = plain(colour)
-    sole = tuple(
-        int(v)
-        for v in (pick(rng, ((240, 240, 236), (240, 240, 236), (60, 50, 44))) if rng.random() < 0.7 else colour * 0.5)
-    )
+    sole = pick(rng, _SOLES) if rng.random() < 0.7 else colour * 0.5
     edge = int(TILE * 0.24)
-    tile[:, :edge] = sole
-    tile[:, TILE - edge :] = sole
-    lace = tuple(int(v) for v in np.clip(255 - 0.6 * (255 - colour), 0, 255))
+    tile[:, :edge] = tile[:, TILE - edge :] = sole
+    lace = ink(255 - 0.6 * (255 - colour))
     for y in np.linspace(0.42, 0.62, 4):
         cv2.line(tile, (int(TILE * 0.42), int(TILE * y)), (int(TILE * 0.58), int(TILE * y)), lace, 3, cv2.LINE_AA)
     return tile
@@ -166,43 +163,32 @@ def upper(
 ) -> np.ndarray:
     """The front and back of a top: neckline, then sometimes buttons, a zip, a print, an open jacket; straps of a bag.
 
-    base: tile of cloth. height: metres from hem to neck that the tile's lower and upper edge stand for.
+    base: tile of cloth. height: metres from hem to neck, which the tile is drawn over. straps: their colour, or None.
     """
     tile = base.copy()
-    middle = TILE // 2
-    bare = tuple(int(v) for v in skin_colour)
-    dark = tuple(int(v) for v in base[TILE // 2, TILE // 4] * 0.62)
-    down = TILE / height  # texels a metre
+    middle, down = TILE // 2, TILE / height  # down: texels a metre
+    cloth_colour = base[TILE // 2, TILE // 4].astype(float)
+    bare, dark = ink(skin_colour), ink(cloth_colour * 0.62)
     style = rng.choice(["plain", "buttons", "zip", "print", "number", "open"], p=[0.36, 0.16, 0.12, 0.18, 0.06, 0.12])
     if style == "open":
-        inner = tuple(int(v) for v in pick(rng, CLOTHS))
         wide = int(rng.integers(4, 9))
         corners = [(middle - wide, 0), (middle + wide, 0), (middle + wide + 4, TILE), (middle - wide - 4, TILE)]
+        inner = ink(pick(rng, CLOTHS, unlike=skin_colour))
         cv2.fillPoly(tile, [np.array(corners, np.int32)], inner, cv2.LINE_AA)
         for x in (-1, 1):
             cv2.line(tile, (middle + x * wide, 0), (middle + x * (wide + 4), TILE), dark, 2, cv2.LINE_AA)
-    elif style in ("buttons", "zip"):
-        cv2.line(tile, (middle, 0), (middle, TILE), dark, 1 if style == "buttons" else 2, cv2.LINE_AA)
-        if style == "buttons":
-            for y in np.arange(0.12, height, 0.085):
-                cv2.circle(tile, (middle + 2, int(y * down)), 1, dark, -1, cv2.LINE_AA)
+    elif style == "zip":
+        cv2.line(tile, (middle, 0), (middle, TILE), dark, 2, cv2.LINE_AA)
+    elif style == "buttons":
+        cv2.line(tile, (middle, 0), (middle, TILE), dark, 1, cv2.LINE_AA)
+        for y in np.arange(0.12, height, 0.085):
+            cv2.circle(tile, (middle + 2, int(y * down)), 1, dark, -1, cv2.LINE_AA)
     elif style in ("print", "number"):
-        ink = pick(rng, CLOTHS)
-        if np.abs(ink - base[TILE // 2, TILE // 4]).sum() < 120:
-            ink = np.array((245.0, 245, 240)) if base.mean() < 128 else np.array((40.0, 40, 46))
-        colour = tuple(int(v) for v in ink)
+        colour = ink(pick(rng, CLOTHS, unlike=cloth_colour))
         y = int(0.2 * down)
         if style == "number":
-            cv2.putText(
-                tile,
-                str(rng.integers(1, 30)),
-                (middle - 13, y + 14),
-                cv2.FONT_HERSHEY_DUPLEX,
-                0.9,
-                colour,
-                2,
-                cv2.LINE_AA,
-            )
+            number = str(rng.integers(1, 30))
+            cv2.putText(tile, number, (middle - 13, y + 14), cv2.FONT_HERSHEY_DUPLEX, 0.9, colour, 2, cv2.LINE_AA)
         elif rng.random() < 0.5:
             cv2.circle(tile, (middle, y), int(rng.integers(7, 13)), colour, -1, cv2.LINE_AA)
         else:
@@ -216,7 +202,6 @@ def upper(
         cv2.ellipse(tile, (middle, 0), (14, max(2, int(depth))), 0, 0, 180, bare, -1, cv2.LINE_AA)
         cv2.ellipse(tile, (middle, 0), (15, max(3, int(depth) + 1)), 0, 0, 180, dark, 1, cv2.LINE_AA)
     if straps is not None:
-        colour = tuple(int(v) for v in straps)
         for x in (-1, 1):
-            cv2.line(tile, (middle + x * 18, 0), (middle + x * 22, int(0.34 * down)), colour, 7, cv2.LINE_AA)
+            cv2.line(tile, (middle + x * 18, 0), (middle + x * 22, int(0.34 * down)), ink(straps), 7, cv2.LINE_AA)
     return tile

@@ -95,18 +95,21 @@ def bag(pose: Stance, outfit: Outfit) -> list[Mesh]:
         pack = tube(path, np.array([1.0, 0, 0]), half * h * 0.92, EXTRA, 16, power=0.7, ends=(True, True))
         return [pack.moved(chest, pose.points["chest"])]
     if outfit.bag == "hand":
-        hand = pose.points["left_wrist"] - pose.turns["left_forearm"][:, 1] * 0.5 * body.hand
-        return [box(hand - np.array([0, 0.13 * h, 0]), np.diag([0.028, 0.06, 0.085]) * h, EXTRA)]
+        top = pose.points["left_wrist"] - pose.turns["left_forearm"][:, 1] * 0.5 * body.hand
+        return _hung(top, top - np.array([0, 0.15 * h, 0]), np.diag([0.028, 0.06, 0.085]) * h)
     if outfit.bag == "shoulder":
         turn = pose.turns["pelvis"]
-        centre = pose.points["left_hip"] + turn @ np.array([0.085, 0.03, -0.01]) * h
-        axes = (turn * (0.025 * h, 0.055 * h, 0.075 * h)).T
         top = pose.points["left_shoulder"] + chest @ np.array([-0.01, 0.038, 0]) * h
-        strap = np.full((4, 2), 0.006 * h)
-        ends = [centre + axes[1] + 0.8 * axes[2] * sign for sign in (-1, 1)]
-        straps = [tube(np.linspace(top, end, 4), turn[:, 0], strap, EXTRA, 5) for end in ends]
-        return [box(centre, axes, EXTRA), *straps]
+        centre = pose.points["left_hip"] + turn @ np.array([0.085, 0.03, -0.01]) * h
+        return _hung(top, centre, (turn * (0.025 * h, 0.055 * h, 0.075 * h)).T)
     return []
+
+
+def _hung(top: np.ndarray, centre: np.ndarray, axes: np.ndarray) -> list[Mesh]:
+    """A box with half `axes` (rows: across, up, along) and the two straps that hold it."""
+    strap = np.full((4, 2), 0.08 * np.linalg.norm(axes[1]))
+    ends = [centre + axes[1] + 0.8 * sign * axes[2] for sign in (-1, 1)]
+    return [box(centre, axes, EXTRA), *(tube(np.linspace(top, end, 4), axes[0], strap, EXTRA, 5) for end in ends)]
 
 
 def _spine(pose: Stance, up: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -101,18 +101,19 @@ def facade(rng: np.random.Generator, span: float, height: float) -> np.ndarray:
             pick(rng, ((84, 104, 122), (60, 72, 84), (130, 150, 164))),
         )
         storey, bay = int(3.0 * t), int(rng.uniform(1.6, 2.8) * t)
-        for bottom in range(rows - int(0.9 * t), 0, -storey):
+        door = x + int(rng.uniform(0.2, 0.7) * house) if rng.random() < 0.7 else -house
+        for floor, bottom in enumerate(range(rows - int(0.9 * t), 0, -storey)):
             for left in range(x + int(0.5 * t), x + house - int(1.2 * t), bay):
-                if rng.random() < (0.85 if tall else 0.35):
+                by_door = floor == 0 and left - 1.3 * t < door < left + 1.2 * t
+                if rng.random() < (0.85 if tall else 0.35) and not by_door:
                     right, top = left + int(0.95 * t), bottom - int(1.45 * t)
                     cv2.rectangle(wall, (left - 4, top - 4), (right + 4, bottom + 4), frame, -1)
                     cv2.rectangle(wall, (left, top), (right, bottom), ink(glass * rng.uniform(0.75, 1.25)), -1)
                     cv2.line(wall, ((left + right) // 2, top), ((left + right) // 2, bottom), frame, 3)
-        if rng.random() < 0.7:
-            left = x + int(rng.uniform(0.2, 0.7) * house)
+        if door >= x:
             wood = pick(rng, ((96, 60, 44), (44, 62, 84), (60, 84, 64), (60, 58, 58)))
-            cv2.rectangle(wall, (left, rows - int(2.2 * t)), (left + int(1.1 * t), rows), ink(wood), -1)
-            cv2.rectangle(wall, (left, rows - int(2.2 * t)), (left + int(1.1 * t), rows), frame, 4)
+            cv2.rectangle(wall, (door, rows - int(2.2 * t)), (door + int(1.1 * t), rows), ink(wood), -1)
+            cv2.rectangle(wall, (door, rows - int(2.2 * t)), (door + int(1.1 * t), rows), frame, 4)
         cv2.rectangle(wall, (x, rows - int(0.35 * t)), (x + house, rows), ink(colour * 0.72), -1)
         cv2.line(wall, (x, 0), (x, rows), ink(colour * 0.6), 3)
         x += house
