@@ -199,7 +199,7 @@ def test_memory_is_bounded_in_the_paper_profile_too():
 
 
 def test_scales_that_the_published_resize_cannot_make():
-    with pytest.raises(ScaleposeError, match="no multiples of 32 pixels; use the published 0.5, 1 and 2"):
+    with pytest.raises(ScaleposeError, match=r"no multiples of 32 pixels; use the published 0\.5, 1 and 2"):
         Predictor(Dots(), profile="paper", scales=[0.5, 1, 1.3])(np.zeros((48, 64, 3), np.uint8))
 
 

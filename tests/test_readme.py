@@ -1,13 +1,12 @@
 """What the README marks with `<!-- run -->` is run, in order, in a folder with samples, recipes and a small data set.
 
-The default model is the suite's tiny one and training is cut down to seconds; otherwise the commands are the README's.
+Training is cut down to seconds; otherwise the commands are the README's.
 """
 
 import json
 import re
 import shlex
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 
 from scalepose.cli import app, main
-from scalepose.models.zoo import MODELS, ModelCard
+from scalepose.models.zoo import MODELS
 from scalepose.skeletons import COCO17
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,16 +28,12 @@ QUICK = """
 
 
 @pytest.fixture
-def folder(tmp_path: Path, tiny_onnx: Path, tiny_model, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(ROOT / "recipes", "recipes")
-    for number in range(2):
-        _write_picture(Path(f"samples/{number}.jpg"), number)
-    shutil.copy("samples/0.jpg", "photo.jpg")
+    for name in ("recipes", "samples"):
+        shutil.copytree(ROOT / name, name)
+    shutil.copy("samples/000000.jpg", "photo.jpg")
     _write_data_set(Path("my-data"))
-
-    monkeypatch.setitem(MODELS, "default", replace(tiny_model.card, name="default", weights="tiny"))
-    monkeypatch.setattr(ModelCard, "file", lambda _, suffix: tiny_onnx if suffix == ".onnx" else None)
     return tmp_path
 
 
@@ -77,7 +72,7 @@ def test_blocks_marked_to_run_do(folder: Path):
             assert program == "scalepose"
             arguments += shlex.split(QUICK) if verb in ("train", "preview") else []
             assert main([verb, *arguments]) == 0, line
-    for path in ("out/people.json", "out/people.csv", "out/0.jpg", "preview.png", "receipt.json", "mine.onnx"):
+    for path in ("out/people.json", "out/people.csv", "out/000000.jpg", "preview.png", "receipt.json", "mine.onnx"):
         assert Path(path).stat().st_size > 0, path
 
 

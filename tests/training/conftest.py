@@ -50,7 +50,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def recipe_file(pictures: Path) -> Path:
-    """The small recipe, smaller still: 5 batches of 2 pictures an epoch, 4 epochs, log and checkpoint often."""
+    """The small recipe's keys with values that the tests count on: 5 batches of 2 pictures in each of 4 epochs, logged
+    at every update and saved at every third."""
     content = yaml.safe_load(RECIPE.read_text(encoding="utf-8"))
     content["model"]["network"] |= {
         "width": 8,
@@ -68,8 +69,17 @@ def recipe_file(pictures: Path) -> Path:
         "workers": 0,
         "samples_per_epoch": None,
     }
-    content["schedule"] |= {"epochs": 4, "warmup_steps": 3}
-    content |= {"name": "tiny", "batch_size": 2, "accumulate": 1, "log_every": 1, "compile": False, "ema": 0.9}
+    content["loss"] = {"heatmap": [1, 1], "positive_weight": 10, "pull": 0.001, "push": 0.001}
+    content["optimiser"] = {
+        "kind": "adamw",
+        "lr": 0.002,
+        "reference_batch": 32,
+        "weight_decay": 0.05,
+        "betas": [0.9, 0.99],
+    }
+    content["schedule"] = {"kind": "cosine", "epochs": 4, "warmup_steps": 3, "milestones": [], "factor": 0.01}
+    content |= {"name": "tiny", "batch_size": 2, "accumulate": 1, "log_every": 1, "ema": 0.9}
+    content |= {"compile": False, "channels_last": True, "gradient_clip": None, "seed": 0}
     content["checkpoint"] = {"steps": 3, "minutes": None}
     path = pictures / "tiny.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))

@@ -8,11 +8,11 @@ from scalepose.errors import ScaleposeError
 from scalepose.skeletons import COCO17
 from scalepose.training.recipe import read_recipe
 
-SMALL = Path(__file__).parents[2] / "recipes" / "small.yaml"
+SHIPPED = Path(__file__).parents[2] / "recipes" / "higherhrnet-w32-512.yaml"
 
 
 def changed(tmp_path: Path, change) -> Path:
-    content = yaml.safe_load(SMALL.read_text(encoding="utf-8"))
+    content = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
     change(content)
     path = tmp_path / "changed.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
@@ -21,7 +21,7 @@ def changed(tmp_path: Path, change) -> Path:
 
 def test_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        read_recipe(SMALL).seed = 1  # type: ignore[misc]
+        read_recipe(SHIPPED).seed = 1  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,9 @@ def test_is_frozen():
         (lambda c: c["model"].update(input_size=100), r"model: input_size must be a multiple of 32"),
         (lambda c: c.update(name="../x"), r"name must be usable as a folder name"),
         (lambda c: c["augmentation"].update(flip=2), r"augmentation: .*flip"),
-        (lambda c: c["schedule"].update(milestones=[3]), r"schedule: milestones belong to kind step"),
+        (lambda c: c["schedule"].update(kind="cosine"), r"schedule: milestones belong to kind step"),
         (lambda c: c["optimiser"].update(lr=float("nan")), r"optimiser.lr must be a number"),
+        (lambda c: c["optimiser"].update(lr=10**400), r"optimiser.lr must be a number"),
     ],
 )
 def test_says_what_is_wrong(tmp_path, change, says):
@@ -63,6 +64,7 @@ def test_says_what_is_wrong(tmp_path, change, says):
         ("- 1", "must hold the keys"),
         ("a: [", "no yaml"),
         ("", "must hold the keys"),
+        ("[" * 100_000, "no yaml"),
         ("!!python/name:os.system x", "no yaml"),
     ],
 )
@@ -84,7 +86,7 @@ def test_missing_and_huge_files(tmp_path):
 
 def test_overrides():
     recipe = read_recipe(
-        SMALL,
+        SHIPPED,
         {
             "optimiser.lr": "1e-3",  # a text to yaml 1.1, but a number to people
             "data.train.0.images": "elsewhere",
@@ -117,13 +119,13 @@ def test_overrides():
 )
 def test_wrong_overrides(key, text, says):
     with pytest.raises(ScaleposeError, match=says):
-        read_recipe(SMALL, {key: text})
+        read_recipe(SHIPPED, {key: text})
 
 
 def test_card(tmp_path):
-    card = read_recipe(SMALL).card()
+    card = read_recipe(SHIPPED).card()
     assert card.skeleton is COCO17
-    assert card.name == "small"
+    assert card.name == "higherhrnet-w32-512"
     file = tmp_path / "hand.yaml"
     file.write_text("keypoints: [wrist, thumb]\nskeleton: [[1, 2]]\n")
-    assert read_recipe(SMALL, {"model.skeleton": str(file)}).card().skeleton.keypoints == ("wrist", "thumb")
+    assert read_recipe(SHIPPED, {"model.skeleton": str(file)}).card().skeleton.keypoints == ("wrist", "thumb")

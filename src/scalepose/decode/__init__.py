@@ -54,9 +54,7 @@ def group(
         raise ScaleposeError(f"tags of {skeleton.name} have the shape ({K}, h, w, T), not {tags.shape}")
     tags = np.broadcast_to(tags, (K, *tags.shape[1:]))
     if profile == "fast":
-        return group_evident(
-            heatmaps, tags, skeleton, recover, threshold, tag_threshold, person_threshold, most_people
-        )
+        return group_evident(heatmaps, tags, skeleton, recover, threshold, tag_threshold, person_threshold, most_people)
     if profile != "paper":
         raise ScaleposeError(f"the profile is 'paper' or 'fast', not {profile!r}")
     if tags.shape[1:3] != heatmaps.shape[1:]:

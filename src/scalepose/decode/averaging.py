@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from scalepose.errors import ScaleposeError
 from scalepose.geometry import Size
 from scalepose.models.outputs import Outputs
 from scalepose.skeletons import Skeleton
@@ -30,7 +31,8 @@ class Average:
     def add(self, outputs: Outputs[np.ndarray], mirrored: bool = False, with_tags: bool = True) -> None:
         """Take one look, a batch of one picture. mirrored: the network saw it mirrored. with_tags: keep its tags.
 
-        All looks must cover the same part of the picture, and all whose tags are kept be of one size.
+        All looks must cover the same part of the picture, and all whose tags are kept be of one size. Raises
+        ScaleposeError when the network gives no tags.
         """
         finest = outputs.heatmaps[-1].shape[:1:-1]
         levels = outputs.heatmaps if self._aggregate else outputs.heatmaps[-1:]
@@ -40,7 +42,9 @@ class Average:
         heatmaps = self._upright(_resize(heatmaps / np.float32(len(levels)), self._size), mirrored)
         self._sum = heatmaps if self._sum is None else self._sum + heatmaps
         self._looks += 1
-        if with_tags and outputs.tags is not None:
+        if outputs.tags is None:
+            raise ScaleposeError("the network gives no tags, so its keypoints cannot be grouped into people")
+        if with_tags:
             tags = outputs.tags[0]  # (K or 1, h, w)
             if self._project:
                 tags = _resize(_resize(tags, finest), self._size)
@@ -49,7 +53,7 @@ class Average:
     def result(self) -> tuple[np.ndarray, np.ndarray]:
         """Heatmaps (K, h, w) and tags (K, h', w', T) float32 of all looks."""
         assert self._sum is not None
-        tags = np.stack(self._tags, axis=-1)  # (K or 1, h', w', T)
+        tags = np.moveaxis(np.stack(self._tags), 0, -1)  # (K or 1, h', w', T), each tag channel in one piece
         return self._sum / np.float32(self._looks), np.broadcast_to(tags, (len(self._skeleton), *tags.shape[1:]))
 
     def _upright(self, maps: np.ndarray, mirrored: bool) -> np.ndarray:
@@ -61,7 +65,9 @@ class Average:
 
 
 def _resize(maps: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """(C, h, w) → (C, H, W) for the size (W, H), bilinear with pixel centres at + 0.5."""
+    """(C, h, w) → (C, H, W) for the size (W, H), bilinear with pixel centres at + 0.5: torch's `interpolate` with
+    `align_corners=False`.
+    """
     if maps.shape[:0:-1] == tuple(size):
         return maps
     resized = np.empty((len(maps), size[1], size[0]), np.float32)

@@ -19,11 +19,11 @@ def similarity(points: np.ndarray, sigmas: np.ndarray, least_side: float) -> np.
     high = np.where(found[..., None], points, -np.inf).max(axis=1)
     area = 0.53 * np.maximum(high - low, least_side).prod(axis=-1)  # (P,)
     area = np.maximum(area[:, None], area)  # (P, P)
-    filled = np.where(found[..., None], points, 0)
-    squared = ((filled[:, None] - filled) ** 2).sum(axis=-1)  # (P, P, K)
+    x, y = np.where(found[..., None], points, 0).transpose(2, 0, 1)
+    squared = (x[:, None] - x) ** 2 + (y[:, None] - y) ** 2  # (P, P, K)
     likeness = np.exp(-squared / (8 * area[..., None] * sigmas**2))
-    shared = found[:, None] & found
-    return (likeness * shared).sum(axis=-1) / np.maximum(found.sum(axis=-1), 1)
+    likeness *= found[:, None] & found
+    return likeness.sum(axis=-1) / np.maximum(found.sum(axis=-1), 1)
 
 
 def without_duplicates(

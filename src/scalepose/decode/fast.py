@@ -14,8 +14,8 @@ from scipy.optimize import linear_sum_assignment
 
 from scalepose.decode.duplicates import without_duplicates
 from scalepose.decode.hidden import find_hidden
-from scalepose.decode.peaks import Peaks, find_peaks, sub_pixel
-from scalepose.decode.places import LEAST_SIZE, outside, read_tags, tag_distances
+from scalepose.decode.peaks import Peaks, find_peaks, require_finite, sub_pixel
+from scalepose.decode.places import LEAST_SIZE, outside, read_tags, squared_distances
 from scalepose.skeletons import Skeleton
 
 WINDOW = 3  # pixels in which a peak is the largest
@@ -41,33 +41,38 @@ def group_evident(
 
     People come best first. Scores are means over all K values, before hidden keypoints are added.
     """
-    K, h, w = heatmaps.shape
+    _, h, w = heatmaps.shape
     peaks = find_peaks(heatmaps, threshold, most_people, WINDOW)
     points = sub_pixel(heatmaps, peaks.types, peaks.xs, peaks.ys)
-    peak_tags = read_tags(tags, peaks.types, points / (w, h))
+    xs, ys = points.T.astype(np.intp)
+    peak_tags = read_tags(tags, peaks.types, xs, ys, (w, h))
+    require_finite(peaks, peak_tags)
     same_tag = SAME_TAG * tag_threshold
-    trust = peaks.values * (1 - DOUBT * _strangers(tags, peaks, peak_tags, (w, h), same_tag))
+    doubt = DOUBT * _strangers(tags, peaks, peak_tags, (w, h), same_tag)
+    trust = (peaks.values * (1 - doubt)).astype(np.float32)
     people, means = _open_people(peaks, points, peak_tags, trust, skeleton.order, tag_threshold)
     found = people >= 0  # (P, K)
-    values = np.where(found, peaks.values[people], np.float32(0)) if len(peaks) else np.zeros((0, K), np.float32)
-    placed = np.where(found[..., None], points[people], np.float32(np.nan)) if len(peaks) else np.zeros((0, K, 2))
+    values = np.where(found, peaks.values[people], np.float32(0))
+    placed = np.where(found[..., None], points[people], np.float32(np.nan))
     seen = values.sum(axis=1) >= person_threshold
-    values, placed, means = values[seen], placed[seen].astype(np.float32), means[seen]
+    values, placed, means = values[seen], placed[seen], means[seen]
     scores = values.mean(axis=1)
-    kept = without_duplicates(placed, scores, np.asarray(skeleton.sigmas), SAME_PERSON, LEAST_SIZE)[:most_people]
+    kept = without_duplicates(placed, scores, np.asarray(skeleton.sigmas, np.float32), SAME_PERSON, LEAST_SIZE)[
+        :most_people
+    ]
     values, placed, scores = values[kept], placed[kept], scores[kept]
     if recover:
-        find_hidden(heatmaps, tags, peaks, points, placed, values, means[kept], threshold / 2, same_tag)
+        find_hidden(heatmaps, tags, peaks, points, peak_tags, placed, values, means[kept], threshold / 2, same_tag)
     return placed, values, scores
 
 
 def _strangers(tags: np.ndarray, peaks: Peaks, own: np.ndarray, size: tuple[int, int], same_tag: float) -> np.ndarray:
     """(N,) which part of a ring around each peak, itself of tag `own` (N, T), has another tag."""
     angles = np.arange(8) * (np.pi / 4)
-    ring = np.round(RING * np.stack([np.cos(angles), np.sin(angles)], axis=-1)) + 0.5
-    places = np.stack([peaks.xs, peaks.ys], axis=-1)[:, None] + ring  # (N, 8, 2)
-    around = read_tags(tags, peaks.types[:, None], places / size)  # (N, 8, T)
-    return (((around - own[:, None]) ** 2).sum(axis=-1) >= same_tag**2).mean(axis=1)
+    dx, dy = (np.round(RING * offset).astype(np.intp) for offset in (np.cos(angles), np.sin(angles)))
+    around = read_tags(tags, peaks.types[:, None], peaks.xs[:, None] + dx, peaks.ys[:, None] + dy, size)  # (N, 8, T)
+    difference = np.square(around - own[:, None]).sum(axis=-1)
+    return (difference >= same_tag**2).mean(axis=1)
 
 
 def _open_people(
@@ -79,24 +84,23 @@ def _open_people(
     """
     N, T = tags.shape
     people = np.full((N, len(order)), -1)  # the first P rows are in use
-    weight, tag_sum = np.zeros((N, 1)), np.zeros((N, T))
-    low, high = np.full((N, 2), np.inf), np.full((N, 2), -np.inf)
+    weight, tag_sum = np.zeros((N, 1), np.float32), np.zeros((N, T), np.float32)
+    low, high = np.full((N, 2), np.inf, np.float32), np.full((N, 2), -np.inf, np.float32)
     P = 0
     for k in order:
         peaks_here = np.arange(peaks.starts[k], peaks.starts[k + 1])
         member = np.zeros(0, np.intp)
         if P and len(peaks_here):
             stray = STRAY * np.maximum(outside(points[peaks_here], low[:P], high[:P]) - STRAY_FROM, 0)
-            distance = np.hypot(
-                tag_distances(tags[peaks_here], tag_sum[:P] / weight[:P]), np.minimum(stray, STRAY_MOST * limit)
-            )
-            # (n, P): nothing at the limit; a pair of no worth is not made
-            worth = trust[peaks_here, None] * np.maximum(1 - (distance / limit) ** 2, 0)
+            squared = squared_distances(tags[peaks_here], tag_sum[:P] / weight[:P])  # (n, P)
+            squared += np.minimum(stray, STRAY_MOST * limit) ** 2
+            # Nothing at the limit; a pair of no worth is not made.
+            worth = trust[peaks_here, None] * np.maximum(1 - squared / limit**2, 0)
             worth *= (weight[:P] / (weight[:P] + KNOWN)).T
             row, member = linear_sum_assignment(worth, maximize=True)
             good = worth[row, member] > 0
             row, member = row[good], member[good]
-            alone = (distance >= SAME_TAG * limit).all(axis=1)
+            alone = np.all(squared >= (SAME_TAG * limit) ** 2, axis=1)
             alone[row] = False
             peaks_here = np.concatenate([peaks_here[row], peaks_here[alone]])
         opened = len(peaks_here) - len(member)

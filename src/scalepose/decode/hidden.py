@@ -7,9 +7,9 @@ peaks are searched: this is no filling-in of what nobody can see.
 import numpy as np
 
 from scalepose.decode.peaks import Peaks, sub_pixel
-from scalepose.decode.places import outside, read_tags, tag_distances
+from scalepose.decode.places import outside, read_tags, squared_distances
 
-REACH = 4  # pixels around a peak: two standard deviations of the targets
+REACH = 5  # pixels around a peak: two and a half standard deviations of the targets
 NEAR = 1.0  # person's sizes: how far from its box a person's keypoints are looked for
 LEAST_HEAT = 0.14  # of the peak nearby: what is left of a Gaussian at that distance
 LEAST_PEAKS = 3  # of a person: with fewer, its tag is not known well enough
@@ -21,6 +21,7 @@ def find_hidden(
     tags: np.ndarray,
     peaks: Peaks,
     peak_points: np.ndarray,
+    peak_tags: np.ndarray,
     points: np.ndarray,
     values: np.ndarray,
     person_tags: np.ndarray,
@@ -35,34 +36,38 @@ def find_hidden(
     if not len(points):
         return
     _, h, w = heatmaps.shape
-    low, high = np.nanmin(points, axis=1), np.nanmax(points, axis=1)
+    dy, dx = np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1]
+    dy, dx = (offset[dy**2 + dx**2 <= REACH**2] for offset in (dy, dx))
+    y, x = peaks.ys[:, None] + dy, peaks.xs[:, None] + dx  # (N, disc)
+    inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
+    heat = np.take(heatmaps, (peaks.types[:, None] * h + y) * w + x, mode="clip")
+    warm = inside & (heat > np.maximum(LEAST_HEAT * peaks.values, threshold)[:, None])
+    n, at = np.nonzero(warm)  # M pixels, each near peak n
+    x, y, heat = x[n, at], y[n, at], heat[n, at]
+    pixel_tags = read_tags(tags, peaks.types[n], x, y, (w, h))
+    difference = sum((a - b[n]) ** 2 for a, b in zip(pixel_tags.T, peak_tags.T, strict=True))
+    centre = (x == peaks.xs[n]) & (y == peaks.ys[n])  # a peak that others hold may suit a person opened later better
+    kept = np.flatnonzero(centre | (difference >= (same_tag / 2) ** 2))
+    n, x, y, heat, pixel_tags = n[kept], x[kept], y[kept], heat[kept], pixel_tags[kept]
     wanted = (values == 0) & ((values > 0).sum(axis=1, keepdims=True) >= LEAST_PEAKS)
-    n, p = np.nonzero(wanted.T[peaks.types] & (outside(peak_points, low, high) <= NEAR))  # M pairs of peak and person
-    k = peaks.types[n]
-    dy, dx = (offset.ravel() for offset in np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1])
-    y = np.clip(peaks.ys[n, None] + dy, 0, h - 1)  # (M, patch)
-    x = np.clip(peaks.xs[n, None] + dx, 0, w - 1)
-    places = np.stack([x + 0.5, y + 0.5], axis=-1) / (w, h)
-    distance = np.sqrt(((read_tags(tags, k[:, None], places) - person_tags[p, None]) ** 2).sum(axis=-1))
-    heat = heatmaps[k[:, None], y, x]
-    enough = np.maximum(LEAST_HEAT * peaks.values[n], threshold)[:, None]
-    merit = np.where((heat > enough) & (distance < same_tag), heat - distance, -np.inf)
-    best = merit.argmax(axis=1)[:, None]
-    merit, heat, y, x = (np.take_along_axis(a, best, axis=1)[:, 0] for a in (merit, heat, y, x))
-    order = np.argsort(merit, kind="stable")  # of several places for one keypoint the best is written last
-    order = order[np.isfinite(merit[order])]
-    p, k, heat, y, x = p[order], k[order], heat[order], y[order], x[order]
-    values[p, k] = heat
-    points[p, k] = sub_pixel(heatmaps, k, *_climb(heatmaps, k, x, y))
+    near = outside(peak_points, np.nanmin(points, axis=1), np.nanmax(points, axis=1)) <= NEAR  # (N, P)
+    near &= wanted.T[peaks.types]
+    distance = np.sqrt(squared_distances(pixel_tags, person_tags))  # (M, P)
+    m, p = np.nonzero((distance < same_tag) & near[n])
+    order = np.argsort(heat[m] - distance[m, p], kind="stable")
+    m, p = m[order], p[order]
+    best = np.full(values.shape, -1)
+    best[p, peaks.types[n[m]]] = m  # of several pixels the best is written last
+    p, k = np.nonzero(best >= 0)
+    m = best[p, k]
+    values[p, k] = heat[m]
+    points[p, k] = sub_pixel(heatmaps, k, *_top(heatmaps, k, x[m], y[m]))
 
 
-def _climb(heatmaps: np.ndarray, types: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """From pixels (M,) to the highest of the 3×3 around them, `CLIMB` times."""
+def _top(heatmaps: np.ndarray, types: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The highest pixels within `CLIMB` of the pixels (M,), in x and in y."""
     _, h, w = heatmaps.shape
-    dy, dx = (offset.ravel() for offset in np.mgrid[-1:2, -1:2])
-    for _ in range(CLIMB):
-        ys = np.clip(y[:, None] + dy, 0, h - 1)
-        xs = np.clip(x[:, None] + dx, 0, w - 1)
-        best = heatmaps[types[:, None], ys, xs].argmax(axis=1)[:, None]
-        y, x = (np.take_along_axis(a, best, axis=1)[:, 0] for a in (ys, xs))
-    return x, y
+    dy, dx = (offset.ravel() for offset in np.mgrid[-CLIMB : CLIMB + 1, -CLIMB : CLIMB + 1])
+    ys, xs = np.clip(y[:, None] + dy, 0, h - 1), np.clip(x[:, None] + dx, 0, w - 1)  # (M, square)
+    best = heatmaps[types[:, None], ys, xs].argmax(axis=1)[:, None]
+    return np.take_along_axis(xs, best, axis=1)[:, 0], np.take_along_axis(ys, best, axis=1)[:, 0]

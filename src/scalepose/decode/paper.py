@@ -8,7 +8,7 @@ nearer is taken, else the one opened first; missing keypoints are NaN instead of
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from scalepose.decode.peaks import Peaks, find_peaks, quarter_pixel
+from scalepose.decode.peaks import Peaks, find_peaks, quarter_pixel, require_finite
 from scalepose.decode.recovery import recover_missing
 
 MOST_PEAKS = 30  # of one keypoint type, and the number of people that later types can join
@@ -30,6 +30,7 @@ def group_published(
     """
     peaks = find_peaks(heatmaps, threshold, MOST_PEAKS, published=True)
     peak_tags = tags[peaks.types, peaks.ys, peaks.xs]  # (N, T)
+    require_finite(peaks, peak_tags)
     people = match_by_tag(peaks, peak_tags, order, tag_threshold)  # (P, K) peak indices, -1 for none
     found = people >= 0
     P, K = people.shape

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from scalepose.decode.topk import strongest_published
+from scalepose.errors import ScaleposeError
 
 FLOOR = 1e-3  # heat below this is taken as this before a logarithm
 
@@ -40,39 +41,63 @@ def find_peaks(heatmaps: np.ndarray, threshold: float, most: int, window: int = 
     order of the official code; otherwise the first of equal neighbours is the peak, and reading order decides.
     """
     K, h, w = heatmaps.shape
-    square = np.ones((window, window), np.uint8)
-    highest = np.empty((h, w), np.float32)
-    found: list[np.ndarray] = []
-    for heatmap in heatmaps:
-        heatmap = np.ascontiguousarray(heatmap)
-        cv2.dilate(heatmap, square, dst=highest)
-        is_peak = heatmap == highest
-        index = np.flatnonzero(is_peak & (heatmap > threshold))
-        values = heatmap.ravel()[index]
-        order = np.argsort(-values, kind="stable")[: None if not published else most + 1]
-        if (np.diff(values[order]) == 0).any():
-            if published:
-                order = strongest_published(np.where(is_peak, heatmap, np.float32(0)).ravel(), most)
-                index = order[heatmap.ravel()[order] > threshold]
-                order = np.arange(len(index))
-            else:
-                order = order[~_repeats(index[order], values[order], w, window // 2)]
-        found.append(index[order[:most]])
-    counts = [len(index) for index in found]
-    types = np.repeat(np.arange(K), counts)
-    ys, xs = np.divmod(np.concatenate(found), w)
-    return Peaks(types, xs, ys, heatmaps[types, ys, xs], np.concatenate([[0], np.cumsum(counts)]))
+    heatmaps = np.ascontiguousarray(heatmaps)
+    index = _highest_around(heatmaps, threshold, window, all_equals=published)
+    types = index // (h * w)
+    values = heatmaps.ravel()[index]
+    order = np.lexsort((-values, types))  # stable: reading order among equals
+    index, types, values = index[order], types[order], values[order]
+    starts = np.searchsorted(types, np.arange(K + 1))
+    if published:
+        for k in np.unique(types[1:][(np.diff(types) == 0) & (np.diff(values) == 0)]):
+            first = _published_order(heatmaps[k], most, window)[: starts[k + 1] - starts[k]]
+            index[starts[k] : starts[k] + len(first)] = k * h * w + first
+    among = np.arange(len(index)) - starts[types]
+    index, types = index[among < most], types[among < most]
+    ys, xs = np.divmod(index - types * (h * w), w)
+    starts = np.searchsorted(types, np.arange(K + 1))
+    return Peaks(types, xs, ys, heatmaps[types, ys, xs], starts)
 
 
-def _repeats(index: np.ndarray, values: np.ndarray, w: int, reach: int) -> np.ndarray:
-    """(n,) bool: a peak of equal value stands earlier and within `reach` pixels. Equal values stand together."""
-    ys, xs = np.divmod(index, w)
-    repeated = np.zeros(len(index), bool)
-    for first in np.flatnonzero(np.diff(values) == 0):
-        equal = slice(np.searchsorted(-values, -values[first]), first + 1)
-        near = (abs(xs[equal] - xs[first + 1]) <= reach) & (abs(ys[equal] - ys[first + 1]) <= reach)
-        repeated[first + 1] = near.any()
-    return repeated
+def _published_order(heatmap: np.ndarray, most: int, window: int) -> np.ndarray:
+    """Flat indices of the `most` first pixels of one heatmap (h, w) for the official code, which sorts all of them
+    after setting those that are no peaks to zero.
+    """
+    highest = cv2.dilate(heatmap, np.ones((window, window), np.uint8))
+    return strongest_published(np.where(heatmap == highest, heatmap, np.float32(0)).ravel(), most)
+
+
+def _highest_around(heatmaps: np.ndarray, threshold: float, window: int, all_equals: bool) -> np.ndarray:
+    """Flat indices of the peaks of (K, h, w), in reading order.
+
+    Few pixels are above the threshold, and fewer are left after each comparison with one of the neighbours, the
+    closest first.
+    """
+    _, h, w = heatmaps.shape
+    flat = heatmaps.ravel()
+    index = np.flatnonzero(flat > threshold)
+    rows = index // w
+    xs, ys = index - rows * w, rows - rows // h * h
+    reach = range(-(window // 2), window // 2 + 1)
+    offsets = sorted(((dy, dx) for dy in reach for dx in reach if dy or dx), key=lambda d: d[0] ** 2 + d[1] ** 2)
+    for dy, dx in offsets:
+        inside = (ys + dy >= 0) & (ys + dy < h) if dy else True
+        if dx:
+            inside = inside & (xs + dx >= 0) & (xs + dx < w)
+        neighbour = np.take(flat, index + (dy * w + dx), mode="clip")
+        earlier = not all_equals and (dy, dx) < (0, 0)
+        lower = flat[index] <= neighbour if earlier else flat[index] < neighbour
+        keep = np.flatnonzero(~(lower & inside))
+        index, xs, ys = index[keep], xs[keep], ys[keep]
+    return index
+
+
+def require_finite(peaks: Peaks, tags: np.ndarray) -> None:
+    """Raise ScaleposeError when a peak's value or its tags (N, T) are infinite or not a number."""
+    if not (np.isfinite(peaks.values).all() and np.isfinite(tags).all()):
+        raise ScaleposeError(
+            "the network's maps hold infinite values or NaN; its weights or its precision are at fault"
+        )
 
 
 def quarter_pixel(heatmaps: np.ndarray, types: np.ndarray, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:

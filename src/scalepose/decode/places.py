@@ -1,4 +1,4 @@
-"""Where things are on maps: tags read at a place, distances of tags, distances from a person's box.
+"""Where things are on maps: tags read at a place, distances between tags, distances from a person's box.
 
 It takes no decisions; the fast profile's do.
 """
@@ -8,26 +8,31 @@ import numpy as np
 LEAST_SIZE = 16.0  # pixels: a person's size where its keypoints, so far, lie closer together
 
 
-def read_tags(tags: np.ndarray, types: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Tags of the nearest pixels, not interpolated: between two people's pixels lies nobody's tag.
+def read_tags(tags: np.ndarray, types: np.ndarray, xs: np.ndarray, ys: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Tags at pixels of heatmaps of `size` (w, h), those outside moved to the border.
 
-    tags: (K, h, w, T). types: (...) keypoint types. places: (..., 2) x and y as fractions of the map, moved into it
-    where they lie outside → (..., T).
+    Of a coarser grid the nearest tag is read, not interpolated: between two people's pixels lies nobody's tag.
+    tags: (K, h', w', T). types, xs, ys: (...) integers → (..., T).
     """
-    _, h, w, _ = tags.shape
-    x = np.clip((places[..., 0] * w).astype(np.intp), 0, w - 1)
-    y = np.clip((places[..., 1] * h).astype(np.intp), 0, h - 1)
-    return tags[types, y, x]
+    w, h = size
+    column = ((np.arange(w) + 0.5) * (tags.shape[2] / w)).astype(np.intp)
+    row = ((np.arange(h) + 0.5) * (tags.shape[1] / h)).astype(np.intp)
+    return tags[types, np.take(row, ys, mode="clip"), np.take(column, xs, mode="clip")]
 
 
-def tag_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(N, T) and (P, T) → (N, P) Euclidean distances."""
-    return np.sqrt(((a[:, None] - b) ** 2).sum(axis=-1))
+def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(N, T) and (P, T) → (N, P) squares of Euclidean distances."""
+    total = np.zeros((len(a), len(b)), np.float32)
+    for of_a, of_b in zip(a.T, b.T, strict=True):  # T is 1 or 2; numpy is slow along such an axis
+        total += (of_a[:, None] - of_b) ** 2
+    return total
 
 
 def outside(points: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """How far points (N, 2) lie outside of people's boxes with corners low, high (P, 2) → (N, P), in sizes: the longer
     side of the box.
     """
-    beyond = np.maximum(np.maximum(low - points[:, None], points[:, None] - high), 0)  # (N, P, 2)
-    return np.sqrt((beyond**2).sum(axis=-1)) / np.maximum((high - low).max(axis=-1), LEAST_SIZE)
+    (x, y), (left, top), (right, bottom) = points.T[:, :, None], low.T, high.T
+    beyond_x = np.maximum(np.maximum(left - x, x - right), 0)  # (N, P)
+    beyond_y = np.maximum(np.maximum(top - y, y - bottom), 0)
+    return np.sqrt(beyond_x**2 + beyond_y**2) / np.maximum(np.maximum(right - left, bottom - top), LEAST_SIZE)

@@ -48,7 +48,9 @@ def _search(heatmap: np.ndarray, tags: np.ndarray, references: np.ndarray) -> np
         y = top[blocks, None] + np.arange(min(BLOCK, h))
         x = left[blocks, None] + np.arange(min(BLOCK, w))
         pixels = (y[:, :, None] * w + x[:, None, :]).reshape(len(blocks), -1)  # (N, pixels of a block)
-        distance = _norm([np.take(p, pixels) - own[searches, None] for p, own in zip(planes, references.T, strict=True)])
+        distance = _norm(
+            [np.take(p, pixels) - own[searches, None] for p, own in zip(planes, references.T, strict=True)]
+        )
         value = np.take(heatmap, pixels) - np.round(distance)
         at = value.argmax(axis=1)
         each = np.arange(len(at))

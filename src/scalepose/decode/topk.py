@@ -12,7 +12,6 @@ Heap = list[tuple[float, int]]  # (value, index), the smallest value on top
 
 def strongest_published(values: np.ndarray, most: int) -> np.ndarray:
     """Indices of the `most` largest of (n,) values, largest first, equals in the order of `std::partial_sort`."""
-    values = values[:, None].ravel()
     heap = [(float(value), i) for i, value in enumerate(values[:most])]
     for hole in range(len(heap) // 2 - 1, -1, -1):
         _settle(heap, hole, len(heap), heap[hole])

@@ -20,9 +20,7 @@ def heatmap_loss(
     times.
     """
     precise = torch.promote_types(predicted.dtype, torch.float32)  # squares of bfloat16 keep two digits
-    target = target.to(precise)
-    error = (predicted.to(precise) - target).square() * mask
-    if positive_weight:
-        error = error * (1 + positive_weight * target)
-    per_map = error.mean(dim=(2, 3))  # (B, K, h, w) -> (B, K)
-    return (per_map * channels).mean()
+    target, mask = target.to(precise), mask.to(precise)
+    weight = torch.addcmul(mask, mask, target, value=positive_weight) if positive_weight else mask
+    error = (predicted.to(precise) - target).square() * weight
+    return (error.mean(dim=(2, 3)) * channels).mean()  # (B, K, h, w) -> (B, K) -> ()

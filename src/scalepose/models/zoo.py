@@ -58,6 +58,8 @@ class Network:
         ):
             if type(value) is not int or not low <= value <= high:
                 raise ScaleposeError(f"network: {name} must be a whole number from {low} to {high}; got {value!r}")
+        if self.aggregate and not self.multi_resolution:
+            raise ScaleposeError("network: aggregate averages supervised heatmaps, so it needs multi_resolution")
 
 
 @dataclass(frozen=True)
@@ -130,12 +132,22 @@ MODELS: dict[str, ModelCard] = {
             Network(width=32, deconvs=0, aggregate=False),
             summary="HRNet-W32 with associative embedding: the paper's baseline, maps at stride 4 only",
         ),
+        ModelCard(
+            "higherhrnet-w16-256",
+            Network(width=16, stem=32, layer1=1, modules=(1, 2, 2), blocks=2, deconv_blocks=1),
+            input_size=256,
+            weights="higherhrnet-w16-256",
+            summary="the default: small, trained here on little data",
+        ),
     )
 }
 
+DEFAULT = "higherhrnet-w16-256"  # what the name "default" stands for
+
 
 def find_card(name: str) -> ModelCard:
-    """The card called `name`. Raises ScaleposeError listing the names there are."""
-    if name not in MODELS:
-        raise ScaleposeError(f"no model is called {name!r}; there are: {', '.join(MODELS)}")
-    return MODELS[name]
+    """The card called `name`, or the default one. Raises ScaleposeError listing the names there are."""
+    card = MODELS.get(DEFAULT if name == "default" else name)
+    if card is None:
+        raise ScaleposeError(f"no model is called {name!r}; there are: default, {', '.join(MODELS)}")
+    return card

@@ -195,7 +195,8 @@ def _largest_difference(model: BottomUp, path: Path) -> float:
     random = np.random.default_rng(0)
     worst = 0.0
     for B, H, W in SIZES:
-        images = random.standard_normal((B, 3, H, W), np.float32)
+        # Patches, not single pixels: of those, a trained network makes next to nothing, and any difference looks large.
+        images = random.standard_normal((B, 3, H // 4, W // 4), np.float32).repeat(4, axis=2).repeat(4, axis=3)
         expected, given = reference(images), exported(images)
         for a, b in zip([*expected.heatmaps, expected.tags], [*given.heatmaps, given.tags], strict=True):
             assert a is not None

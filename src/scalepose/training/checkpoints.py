@@ -66,7 +66,9 @@ class Checkpoints(Callback):
         try:
             trainer.save_checkpoint(partial)
             if trainer.is_global_zero:
-                os.replace(partial, self._path)  # Lightning's own way is a copy where /tmp is another disk
+                os.replace(
+                    partial, self._path
+                )  # Lightning's own way is a copy where temporary files lie on another disk
         except OSError as error:
             raise ScaleposeError(f"{self._path}: cannot be written ({error.strerror})") from error
         self._saved = time.monotonic()

@@ -5,13 +5,10 @@ then. This module knows neither torch nor pictures; it checks that the file says
 Paths in a recipe are relative to the current folder.
 """
 
-import dataclasses
-import difflib
-import types
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Literal
 
 import yaml
 
@@ -19,6 +16,7 @@ from scalepose.data.augmentation import Augmentation
 from scalepose.errors import ScaleposeError
 from scalepose.models.zoo import ModelCard, Network
 from scalepose.skeletons import SKELETONS, Skeleton
+from scalepose.training.sections import override, plain, read
 
 MAX_FILE_BYTES = 1 << 20
 
@@ -218,7 +216,7 @@ class Recipe:
 
     def to_yaml(self) -> str:
         """The complete file, which `read_recipe` reads back as this recipe."""
-        return yaml.safe_dump(_plain(dataclasses.asdict(self)), sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(plain(asdict(self)), sort_keys=False, allow_unicode=True)
 
 
 def read_recipe(path: str | Path, overrides: Mapping[str, str] | None = None) -> Recipe:
@@ -232,121 +230,18 @@ def read_recipe(path: str | Path, overrides: Mapping[str, str] | None = None) ->
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ScaleposeError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ScaleposeError(f"{path}: is no yaml text ({error})") from error
     if not isinstance(content, dict):
         raise ScaleposeError(f"{path}: must hold the keys of a recipe, such as 'model' and 'data'")
     for key, text in (overrides or {}).items():
-        _override(content, key, text)
+        override(content, key, text)
     try:
-        return _read(Recipe, content, "")
+        return read(Recipe, content)
     except ScaleposeError as error:
         raise ScaleposeError(f"{path}: {error}") from error
-
-
-def _override(content: Any, key: str, text: str) -> None:
-    """Replace the value at a dotted key inside `content`, which changes."""
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ScaleposeError(f"--{key}: {text!r} is no yaml value") from error
-    *parents, last = key.split(".")
-    place = content
-    for done, part in enumerate([*parents, last]):
-        where = ".".join(parents[:done])
-        if isinstance(place, list) and part.isdecimal() and int(part) < len(place):
-            step: Any = int(part)
-        elif isinstance(place, dict) and part in place:
-            step = part
-        elif isinstance(place, dict):
-            raise ScaleposeError(f"--{key}: {_unknown(part, place, where)}")
-        elif isinstance(place, list):
-            raise ScaleposeError(f"--{key}: {where} has the entries 0 to {len(place) - 1}, not {part!r}")
-        else:
-            raise ScaleposeError(f"--{key}: {where} is {place!r} and has no parts; give the whole of --{where}")
-        if done < len(parents):
-            place = place[step]
-        else:
-            place[step] = value
-
-
-def _read(kind: Any, value: Any, key: str) -> Any:
-    """`value`, as yaml gave it, checked and made into what the annotation `kind` says."""
-    origin, args = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):  # always "something or None" here
-        some = next(arg for arg in args if arg is not type(None))
-        return None if value is None else _read(some, value, key)
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        return _read_section(kind, value, key)
-    if origin is Literal:
-        if value in args:
-            return value
-        raise _wrong(key, f"one of {', '.join(map(str, args))}", value)
-    if origin is tuple:
-        if not isinstance(value, Sequence) or isinstance(value, str):
-            raise _wrong(key, "a list", value)
-        if args[-1] is not Ellipsis and len(value) != len(args):
-            raise _wrong(key, f"a list of {len(args)}", value)
-        return tuple(_read(args[0], item, f"{key}.{i}") for i, item in enumerate(value))
-    if kind is float:
-        return _read_float(value, key)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        name = {int: "a whole number", str: "a text", bool: "true or false"}[kind]
-        raise _wrong(key, name, value)
-    return value
-
-
-def _read_float(value: Any, key: str) -> float:
-    if not isinstance(value, bool):
-        try:
-            number = float(value)  # yaml 1.1 takes 1e-3, without a point, for a text
-        except (TypeError, ValueError):
-            pass
-        else:
-            if number == number and abs(number) != float("inf"):
-                return number
-    raise _wrong(key, "a number", value)
-
-
-def _read_section(kind: Any, value: Any, key: str) -> Any:
-    if not isinstance(value, Mapping):
-        raise _wrong(key or "the recipe", "a section of keys", value)
-    hints = get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind) if field.init]
-    for name in value:
-        if name not in names:
-            raise ScaleposeError(_unknown(name, names, key))
-    for name in names:
-        if name not in value:
-            raise ScaleposeError(f"the key {_join(key, name)} is missing; a recipe states every key")
-    content = {name: _read(hints[name], value[name], _join(key, name)) for name in names}
-    try:
-        return kind(**content)
-    except ScaleposeError as error:
-        raise ScaleposeError(f"{key}: {error}" if key else str(error)) from error
-
-
-def _join(key: str, name: Any) -> str:
-    return f"{key}.{name}" if key else str(name)
-
-
-def _wrong(key: str, expected: str, value: Any) -> ScaleposeError:
-    return ScaleposeError(f"{key} must be {expected}, not {value!r}")
-
-
-def _unknown(name: Any, names: Any, key: str) -> str:
-    near = difflib.get_close_matches(str(name), [str(n) for n in names], n=1, cutoff=0.5)
-    hint = f"did you mean {_join(key, near[0])}?" if near else f"there are: {', '.join(map(str, names))}"
-    return f"there is no key {_join(key, name)}; {hint}"
 
 
 def _check(holds: bool, reason: str) -> None:
     if not holds:
         raise ScaleposeError(reason)
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists, all the way down: what yaml can write."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value

@@ -37,7 +37,8 @@ class PoseTask(LightningModule):
     """How `network` learns what `recipe` says.
 
     batches_per_epoch: of one process. batches: how many this process has seen. skipped: updates left out because the
-    gradient was not finite. seconds: how long training took, with all its resumptions. latest: the last figures given to the log, where losses are means since the report before.
+    gradient was not finite. seconds: how long training took, with all its resumptions. latest: the last figures given
+    to the log, where losses are means since the report before.
     """
 
     def __init__(self, network: BottomUp, recipe: Recipe, batches_per_epoch: int):
