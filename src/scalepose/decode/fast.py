@@ -44,8 +44,7 @@ def group_evident(
     _, h, w = heatmaps.shape
     peaks = find_peaks(heatmaps, threshold, most_people, WINDOW)
     points = sub_pixel(heatmaps, peaks.types, peaks.xs, peaks.ys)
-    xs, ys = points.T.astype(np.intp)
-    peak_tags = read_tags(tags, peaks.types, xs, ys, (w, h))
+    peak_tags = read_tags(tags, peaks.types, peaks.ys * w + peaks.xs, (w, h))
     require_finite(peaks, peak_tags)
     same_tag = SAME_TAG * tag_threshold
     doubt = DOUBT * _strangers(tags, peaks, peak_tags, (w, h), same_tag)
@@ -70,7 +69,9 @@ def _strangers(tags: np.ndarray, peaks: Peaks, own: np.ndarray, size: tuple[int,
     """(N,) which part of a ring around each peak, itself of tag `own` (N, T), has another tag."""
     angles = np.arange(8) * (np.pi / 4)
     dx, dy = (np.round(RING * offset).astype(np.intp) for offset in (np.cos(angles), np.sin(angles)))
-    around = read_tags(tags, peaks.types[:, None], peaks.xs[:, None] + dx, peaks.ys[:, None] + dy, size)  # (N, 8, T)
+    w, h = size
+    y, x = np.clip(peaks.ys[:, None] + dy, 0, h - 1), np.clip(peaks.xs[:, None] + dx, 0, w - 1)
+    around = read_tags(tags, peaks.types[:, None], y * w + x, size)  # (N, 8, T)
     difference = np.square(around - own[:, None]).sum(axis=-1)
     return (difference >= same_tag**2).mean(axis=1)
 

@@ -33,22 +33,24 @@ def find_hidden(
 
     heatmaps: (K, h, w); tags: (K, h', w', T); peak_points: (N, 2), the peaks' sub-pixel places.
     """
-    if not len(points):
-        return
     _, h, w = heatmaps.shape
+    if not len(points) or min(h, w) <= 2 * REACH:
+        return
     dy, dx = np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1]
-    dy, dx = (offset[dy**2 + dx**2 <= REACH**2] for offset in (dy, dx))
-    y, x = peaks.ys[:, None] + dy, peaks.xs[:, None] + dx  # (N, disc)
-    inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
-    heat = np.take(heatmaps, (peaks.types[:, None] * h + y) * w + x, mode="clip")
-    warm = inside & (heat > np.maximum(LEAST_HEAT * peaks.values, threshold)[:, None])
-    n, at = np.nonzero(warm)  # M pixels, each near peak n
-    x, y, heat = x[n, at], y[n, at], heat[n, at]
-    pixel_tags = read_tags(tags, peaks.types[n], x, y, (w, h))
+    disc = (dy * w + dx)[dy**2 + dx**2 <= REACH**2]
+    # Around a peak near the border, the closest disc that lies in the map.
+    centre_y, centre_x = (np.clip(c, REACH, side - 1 - REACH) for c, side in ((peaks.ys, h), (peaks.xs, w)))
+    around = ((peaks.types * h + centre_y) * w + centre_x)[:, None] + disc  # (N, disc)
+    warm = np.take(heatmaps, around) > np.maximum(LEAST_HEAT * peaks.values, threshold)[:, None]
+    n = np.repeat(np.arange(len(peaks)), np.count_nonzero(warm, axis=1))  # M pixels, each near peak n
+    pixel = around[warm] - (peaks.types * (h * w))[n]
+    pixel_tags = read_tags(tags, peaks.types[n], pixel, (w, h))
     difference = sum((a - b[n]) ** 2 for a, b in zip(pixel_tags.T, peak_tags.T, strict=True))
-    centre = (x == peaks.xs[n]) & (y == peaks.ys[n])  # a peak that others hold may suit a person opened later better
+    centre = pixel == (peaks.ys * w + peaks.xs)[n]  # a peak that others hold may suit a person opened later better
     kept = np.flatnonzero(centre | (difference >= (same_tag / 2) ** 2))
-    n, x, y, heat, pixel_tags = n[kept], x[kept], y[kept], heat[kept], pixel_tags[kept]
+    n, pixel, pixel_tags = n[kept], pixel[kept], pixel_tags[kept]
+    y, x = np.divmod(pixel, w)
+    heat = heatmaps[peaks.types[n], y, x]
     wanted = (values == 0) & ((values > 0).sum(axis=1, keepdims=True) >= LEAST_PEAKS)
     near = outside(peak_points, np.nanmin(points, axis=1), np.nanmax(points, axis=1)) <= NEAR  # (N, P)
     near &= wanted.T[peaks.types]

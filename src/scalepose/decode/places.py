@@ -8,16 +8,19 @@ import numpy as np
 LEAST_SIZE = 16.0  # pixels: a person's size where its keypoints, so far, lie closer together
 
 
-def read_tags(tags: np.ndarray, types: np.ndarray, xs: np.ndarray, ys: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Tags at pixels of heatmaps of `size` (w, h), those outside moved to the border.
+def read_tags(tags: np.ndarray, types: np.ndarray, pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Tags at pixels of heatmaps of `size` (w, h).
 
     Of a coarser grid the nearest tag is read, not interpolated: between two people's pixels lies nobody's tag.
-    tags: (K, h', w', T). types, xs, ys: (...) integers → (..., T).
+    tags: (K, h', w', T). types: (...) keypoint types; pixels: (...) flat indices y·w + x → (..., T).
     """
     w, h = size
-    column = ((np.arange(w) + 0.5) * (tags.shape[2] / w)).astype(np.intp)
-    row = ((np.arange(h) + 0.5) * (tags.shape[1] / h)).astype(np.intp)
-    return tags[types, np.take(row, ys, mode="clip"), np.take(column, xs, mode="clip")]
+    K, rows, columns, T = tags.shape
+    if (columns, rows) != size:
+        row = ((np.arange(h) + 0.5) * (rows / h)).astype(np.intp)
+        column = ((np.arange(w) + 0.5) * (columns / w)).astype(np.intp)
+        pixels = np.take(row[:, None] * columns + column, pixels)
+    return tags.reshape(K, -1, T)[types, pixels]
 
 
 def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -65,10 +65,8 @@ class Checkpoints(Callback):
         partial = self._path.with_name(self._path.name + ".part")
         try:
             trainer.save_checkpoint(partial)
-            if trainer.is_global_zero:
-                os.replace(
-                    partial, self._path
-                )  # Lightning's own way is a copy where temporary files lie on another disk
+            if trainer.is_global_zero:  # Lightning's own move is a copy if temporary files lie on another disk
+                os.replace(partial, self._path)
         except OSError as error:
             raise ScaleposeError(f"{self._path}: cannot be written ({error.strerror})") from error
         self._saved = time.monotonic()
