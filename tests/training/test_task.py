@@ -159,7 +159,11 @@ def test_pixels_become_what_the_runtimes_feed(recipe_file, batches):
 
 
 def test_a_single_resolution_supervises_the_finest_map_only(recipe_file, batches):
-    recipe = read_recipe(recipe_file, {"model.network.multi_resolution": "false", "model.network.aggregate": "false", "loss.heatmap": "[1]"})
+    single = {"model.network.multi_resolution": "false", "model.network.aggregate": "false"}
+    recipe = read_recipe(
+        recipe_file,
+        {**single, "loss.heatmap": "[1]"},
+    )
     task = PoseTask(build(recipe.card()), recipe, 5)
     outputs = task.network(task.normalise(batches[0].images))
     total, figures = task.losses(outputs, batches[0])

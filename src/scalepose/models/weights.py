@@ -106,18 +106,8 @@ def load_model(model: str | Path) -> BottomUp:
     model: a name of the zoo whose weights are shipped, or a .safetensors file that scalepose wrote.
     Raises ScaleposeError when there are no such weights or the file is not whole.
     """
-    name, path = str(model), Path(model)
-    if name in MODELS:
-        shipped = MODELS[name].file(".safetensors")
-        if shipped is None:
-            raise ScaleposeError(
-                f"no weights of {name!r} are shipped for torch; bring the official file with: "
-                f"scalepose import OFFICIAL.pth --model {name} --out {name}.safetensors"
-            )
-        path = shipped
-    elif not path.suffix and not path.exists():
-        find_card(name)  # no file and no model: says which models there are
-    elif path.suffix != ".safetensors":
+    path = weights_file(model)
+    if path.suffix != ".safetensors":
         raise ScaleposeError(
             f"{path}: a .safetensors file that scalepose wrote is needed; an official checkpoint becomes one with: "
             f"scalepose import {path} --model NAME --out {path.stem}.safetensors"
@@ -126,6 +116,24 @@ def load_model(model: str | Path) -> BottomUp:
     if METADATA_KEY not in metadata:
         raise ScaleposeError(f"{path}: carries no description of its network, so scalepose did not write it")
     return _assemble(ModelCard.from_json(metadata[METADATA_KEY], str(path)), tensors, path)[0].eval()
+
+
+def weights_file(model: str | Path) -> Path:
+    """The file that a name of the zoo stands for; anything with a suffix, or that exists, is a file itself.
+
+    Raises ScaleposeError for a name that is none, or whose weights are not shipped.
+    """
+    path = Path(model)
+    if path.suffix or path.exists():
+        return path
+    card = find_card(str(model))
+    shipped = card.file(".safetensors")
+    if shipped is None:
+        raise ScaleposeError(
+            f"no weights of {card.name!r} are shipped for torch; bring the official file with: "
+            f"scalepose import OFFICIAL.pth --model {card.name} --out {card.name}.safetensors"
+        )
+    return shipped
 
 
 def import_official(path: str | Path, name: str, out: str | Path) -> Report:

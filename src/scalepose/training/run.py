@@ -26,7 +26,7 @@ from scalepose.data.annotations import read_annotations
 from scalepose.evaluation.provenance import commit
 from scalepose.models.bottomup import BottomUp
 from scalepose.models.initialise import initialise
-from scalepose.models.weights import load_weights, save_weights
+from scalepose.models.weights import load_weights, save_weights, weights_file
 from scalepose.training.averaging import AveragedWeights
 from scalepose.training.checkpoints import Checkpoints, Stopped
 from scalepose.training.folder import RunFolder
@@ -134,7 +134,8 @@ def _network(recipe: Recipe, processes: Processes) -> BottomUp:
     network = BottomUp(recipe.card())
     initialise(network, recipe.init.scheme)
     if recipe.init.pretrained is not None:
-        processes.say(f"{recipe.init.pretrained}: {load_weights(network, recipe.init.pretrained)}")
+        weights = weights_file(recipe.init.pretrained)
+        processes.say(f"{weights}: {load_weights(network, weights)}")
     if recipe.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
