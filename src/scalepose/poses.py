@@ -91,7 +91,10 @@ class Poses:
         rows = np.zeros((len(results), K, 3), np.float32)
         scores = np.zeros(len(results), np.float32)
         for p, result in enumerate(results):
-            values = np.asarray(result.get("keypoints", ()), np.float32).reshape(-1)
+            try:
+                values = np.asarray(result.get("keypoints", ()), np.float32).reshape(-1)
+            except (TypeError, ValueError) as error:
+                raise ScaleposeError(f"result {p} has keypoints that are no numbers") from error
             if len(values) != 3 * K:
                 raise ScaleposeError(f"result {p} has {len(values)} keypoint numbers; {skeleton.name} needs {3 * K}")
             rows[p] = values.reshape(K, 3)

@@ -217,6 +217,14 @@ def test_ranges_may_come_as_lists():
 
 def test_coco_left_and_right_change_places():
     points = np.stack([np.arange(17) * 5.0 + 20, np.full(17, 60)], axis=1)
-    before = dataclasses.replace(scene(), keypoints=points[None].astype(np.float32))
+    before = dataclasses.replace(scene(), keypoints=points[None].astype(np.float32), channels=np.ones(17, bool))
     mirrored = dataclasses.replace(STILL, flip=1)(before, COCO17, 120, np.random.default_rng(0))
     np.testing.assert_allclose(mirrored.keypoints[0, 5, 0], 120 - (points[6, 0] - 20))
+
+
+def test_mirroring_takes_along_which_types_are_labelled():
+    """Where a data set labels the left alone, a mirrored picture shows it as the right, and of the left nothing."""
+    sample = dataclasses.replace(scene(), channels=np.array([True, False, True]))
+    mirrored = dataclasses.replace(STILL, flip=1)(sample, PAIR, 64, np.random.default_rng(0))
+    np.testing.assert_array_equal(mirrored.channels, [False, True, True])
+    np.testing.assert_array_equal(STILL(sample, PAIR, 64, np.random.default_rng(0)).channels, sample.channels)

@@ -38,12 +38,12 @@ def parity(shared):
 
 
 @pytest.mark.parametrize("recover", [True, False])
-@pytest.mark.parametrize("coarse_first", [False, True])
-def test_people_and_scores_are_those_of_the_official_parser(parity, recover, coarse_first):
+@pytest.mark.parametrize("tags_in_planes", [False, True])
+def test_people_and_scores_are_those_of_the_official_parser(parity, recover, tags_in_planes):
     maps, official = parity
     for layout in maps.layouts():
         heatmaps, tags, _ = maps.oracle(layout)
-        if coarse_first:  # another layout of the same numbers in memory
+        if tags_in_planes:  # another layout of the same numbers in memory
             tags = np.moveaxis(np.ascontiguousarray(np.moveaxis(tags, -1, 0)), 0, -1)
         points, values, scores = group(heatmaps, tags, COCO17, profile="paper", recover=recover)
         expected = official[f"{'k' if recover else 'n'}{layout['id']}"]
@@ -74,12 +74,16 @@ def test_people_come_in_the_order_in_which_they_are_opened(T):
 
 def test_of_two_people_with_similar_tags_the_nearer_is_taken():
     """Both distances round to 0, so the published cost leaves the choice to the solver."""
-    people = [
-        ((0.0,), {0: (20, 30, 0.9)}),
-        ((0.45,), {0: (60, 30, 0.8), 5: (90, 60, 0.7)}),
-    ]
+    people = [((0.0,), {0: (20, 30, 0.9)}), ((0.3,), {0: (60, 30, 0.8)}), ((0.2,), {5: (90, 60, 0.7)})]
     _, values, _ = group(*made_maps(people), COCO17, recover=False)
     np.testing.assert_allclose(values[:, 5], [0, 0.7])
+
+
+def test_of_one_person_opened_twice_the_first_is_taken():
+    """As the official solver does: the two tags are one person's, however near."""
+    people = [((0.0,), {0: (20, 30, 0.9)}), ((0.1,), {0: (60, 30, 0.8)}), ((0.09,), {5: (90, 60, 0.7)})]
+    _, values, _ = group(*made_maps(people), COCO17, recover=False)
+    np.testing.assert_allclose(values[:, 5], [0.7, 0])
 
 
 def test_a_missing_keypoint_is_recovered_anywhere_in_the_map():

@@ -105,6 +105,7 @@ class Augmentation:
             keypoints=keypoints[:, skeleton.flip_index] if mirrored else keypoints,
             boxes=_turned(sample.boxes, view),
             mask=known > 127,
+            channels=sample.channels[skeleton.flip_index] if mirrored else sample.channels,
         )
 
     def draw_view(self, size: Size, boxes: np.ndarray, input_size: int, rng: np.random.Generator) -> tuple[View, bool]:

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from scalepose.decode.fast import group_evident
-from scalepose.decode.paper import group_published
+from scalepose.decode.fast import group_fast
+from scalepose.decode.paper import group_paper
 from scalepose.errors import ScaleposeError
 from scalepose.skeletons import Skeleton
 
@@ -54,14 +54,14 @@ def group(
         raise ScaleposeError(f"tags of {skeleton.name} have the shape ({K}, h, w, T), not {tags.shape}")
     tags = np.broadcast_to(tags, (K, *tags.shape[1:]))
     if profile == "fast":
-        return group_evident(heatmaps, tags, skeleton, recover, threshold, tag_threshold, person_threshold, most_people)
+        return group_fast(heatmaps, tags, skeleton, recover, threshold, tag_threshold, person_threshold, most_people)
     if profile != "paper":
         raise ScaleposeError(f"the profile is 'paper' or 'fast', not {profile!r}")
     if tags.shape[1:3] != heatmaps.shape[1:]:
         raise ScaleposeError(
             f"the paper profile needs tags as large as the heatmaps, {heatmaps.shape[1:]}, not {tags.shape[1:3]}"
         )
-    return group_published(heatmaps, tags, skeleton.order, recover, threshold, tag_threshold)
+    return group_paper(heatmaps, tags, skeleton.order, recover, threshold, tag_threshold)
 
 
 __all__ = ["Profile", "group"]

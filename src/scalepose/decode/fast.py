@@ -23,11 +23,13 @@ SAME_TAG = 0.7  # of the tag threshold: with a tag within this of a person's, a 
 RING = 3  # pixels from a peak to where its surroundings are asked for their tags
 DOUBT = 0.8  # share of a peak's worth that is lost if all of its surroundings have other tags
 KNOWN = 1.0  # sum of values at which a person draws half as strongly as one seen perfectly
-STRAY, STRAY_FROM, STRAY_MOST = 0.5, 1.0, 0.8  # tag distance for each size that a peak is farther than one, at most
+STRAY_FROM = 1.0  # person's sizes outside of its box: a peak farther away is less likely the person's,
+STRAY = 0.5  # as if its tag were so much farther for each size,
+STRAY_MOST = 0.8  # but by no more than this part of the tag threshold
 SAME_PERSON = 0.7  # OKS of duplicates
 
 
-def group_evident(
+def group_fast(
     heatmaps: np.ndarray,
     tags: np.ndarray,
     skeleton: Skeleton,
@@ -56,9 +58,8 @@ def group_evident(
     seen = values.sum(axis=1) >= person_threshold
     values, placed, means = values[seen], placed[seen], means[seen]
     scores = values.mean(axis=1)
-    kept = without_duplicates(placed, scores, np.asarray(skeleton.sigmas, np.float32), SAME_PERSON, LEAST_SIZE)[
-        :most_people
-    ]
+    sigmas = np.asarray(skeleton.sigmas, np.float32)
+    kept = without_duplicates(placed, scores, sigmas, SAME_PERSON, LEAST_SIZE)[:most_people]
     values, placed, scores = values[kept], placed[kept], scores[kept]
     if recover:
         find_hidden(heatmaps, tags, peaks, points, peak_tags, placed, values, means[kept], threshold / 2, same_tag)

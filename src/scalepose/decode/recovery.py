@@ -2,15 +2,15 @@
 is the person's.
 
 Official `HeatmapParser.refine`, for all people at once and without looking at every pixel: the maps are cut into
-blocks, the range of heat and tags within a block bounds what a pixel there can reach, and only blocks that can still
-win are opened. The result is that of the exhaustive search, to the bit: every step of the sum is monotone, also after
-rounding to float32, so the bound of a block is never below one of its pixels.
+blocks, the range of heat and tags within a block bounds what a pixel there can reach, and the most promising blocks
+are opened until no other can win. The result is that of the exhaustive search, to the bit: every step of the sum is
+monotone, also after rounding to float32, so the bound of a block is never below one of its pixels.
 """
 
 import numpy as np
 
 BLOCK = 16  # pixels
-OPEN_AT_ONCE = 4096  # blocks; bounds the memory where no block can be excluded
+OPEN_AT_ONCE = 4096  # blocks; bounds the memory
 
 
 def recover_missing(
@@ -48,27 +48,36 @@ def _search(heatmap: np.ndarray, tags: np.ndarray, references: np.ndarray) -> np
         y = top[blocks, None] + np.arange(min(BLOCK, h))
         x = left[blocks, None] + np.arange(min(BLOCK, w))
         pixels = (y[:, :, None] * w + x[:, None, :]).reshape(len(blocks), -1)  # (N, pixels of a block)
-        distance = _norm(
-            [np.take(p, pixels) - own[searches, None] for p, own in zip(planes, references.T, strict=True)]
-        )
+        own = references[searches, None]  # (N, 1, T)
+        distance = _norm([np.take(plane, pixels) - own[..., t] for t, plane in enumerate(planes)])
         value = np.take(heatmap, pixels) - np.round(distance)
         at = value.argmax(axis=1)
         each = np.arange(len(at))
         return value[each, at], pixels[each, at]
 
-    everyone = np.arange(len(references))
-    promising = bound.argmax(axis=1)
-    best, place = open_blocks(everyone, promising)
-    bound[everyone, promising] = -np.inf
-    # A block that can only equal the best matters if it may hold an earlier pixel.
-    contenders = (bound > best[:, None]) | ((bound == best[:, None]) & (top * w + left < place[:, None]))
-    searches, blocks = np.nonzero(contenders)
-    for part in range(0, len(searches), OPEN_AT_ONCE):
-        who = searches[part : part + OPEN_AT_ONCE]
-        for q, value, pixel in zip(who, *open_blocks(who, blocks[part : part + OPEN_AT_ONCE]), strict=True):
-            if value > best[q] or (value == best[q] and pixel < place[q]):
-                best[q], place[q] = value, pixel
-    return place
+    first = top * w + left  # no pixel of a block comes earlier
+    best, place = np.full(len(references), -np.inf, np.float32), np.zeros(len(references), np.intp)
+    many = 1  # blocks that each search opens next
+    while True:
+        # A block that can only equal the best matters if it may hold an earlier pixel; an opened one (NaN) never does.
+        contends = (bound > best[:, None]) | ((bound == best[:, None]) & (first < place[:, None]))
+        going = np.flatnonzero(contends.any(axis=1))
+        if not len(going):
+            return place
+        hope = np.where(contends[going], bound[going], -np.inf)
+        blocks = np.argpartition(-hope, min(many, len(first)) - 1, axis=1)[:, :many]
+        searches, blocks = np.repeat(going, blocks.shape[1]), blocks.ravel()
+        able = contends[searches, blocks]
+        searches, blocks = searches[able], blocks[able]
+        value, pixel = open_blocks(searches, blocks)
+        bound[searches, blocks] = np.nan
+        order = np.lexsort((-pixel, value))  # of each search the best, and of equals the first, is written last
+        searches, value, pixel = searches[order], value[order], pixel[order]
+        new_best, new_place = best.copy(), place.copy()
+        new_best[searches], new_place[searches] = value, pixel
+        better = (new_best > best) | ((new_best == best) & (new_place < place))
+        best[better], place[better] = new_best[better], new_place[better]
+        many = min(4 * many, max(OPEN_AT_ONCE // len(going), 1))
 
 
 def _norm(differences: list[np.ndarray]) -> np.ndarray:

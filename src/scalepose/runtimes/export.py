@@ -36,6 +36,9 @@ PRECISIONS = ("fp32", "fp16")
 OPSET = 18  # the first that torch's exporter writes; ONNX Runtime reads it since 1.14
 SIZES = ((1, 96, 128), (2, 160, 64), (3, 64, 192))  # (B, H, W) on which a file is compared with torch
 
+# Heatmaps reach to 1. Where a network says next to nothing of made-up pictures, rounding is not measured by that.
+LEAST_SPREAD = 0.1
+
 # Largest difference to torch, in standard deviations of each output. Half has 11 bits: 5e-4 a weight.
 TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2}
 
@@ -203,5 +206,5 @@ def _largest_difference(model: BottomUp, path: Path) -> float:
             assert b is not None
             if a.shape != b.shape:
                 return float("inf")
-            worst = max(worst, float(np.abs(a - b).max() / max(a.std(), np.finfo(np.float32).tiny)))
+            worst = max(worst, float(np.abs(a - b).max() / max(a.std(), LEAST_SPREAD)))
     return worst
