@@ -268,8 +268,11 @@ def test_predict(tiny_onnx: Path, tmp_path: Path, monkeypatch, capsys: pytest.Ca
     assert len(rows) - 1 == sum(value > 0 for entry in results for value in entry["keypoints"][2::3])
     assert f"{len(results)} people in 2 pictures · tiny on onnxruntime" in capsys.readouterr().out
 
-    expected = Predictor(tiny_onnx)("in/beach.png").to_coco("beach")
+    everybody = Predictor(tiny_onnx)("in/beach.png")
+    expected = everybody.filter(0.1).to_coco("beach")  # the least score unless another is asked for
     assert [entry for entry in results if entry["image_id"] == "beach"] == expected
+    assert run("predict", "in/beach.png", "--model", tiny_onnx, "--json", "all.json", "--score", "0") == 0
+    assert json.loads(Path("all.json").read_text()) == everybody.to_coco("beach")
 
     assert (
         run(

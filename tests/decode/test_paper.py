@@ -74,7 +74,7 @@ def test_people_come_in_the_order_in_which_they_are_opened(T):
 
 def test_of_two_people_with_similar_tags_the_nearer_is_taken():
     """Both distances round to 0, so the published cost leaves the choice to the solver."""
-    people = [((0.0,), {0: (20, 30, 0.9)}), ((0.3,), {0: (60, 30, 0.8)}), ((0.2,), {5: (90, 60, 0.7)})]
+    people = [((0.0,), {0: (20, 30, 0.9)}), ((0.45,), {0: (60, 30, 0.8)}), ((0.35,), {5: (90, 60, 0.7)})]
     _, values, _ = group(*made_maps(people), COCO17, recover=False)
     np.testing.assert_allclose(values[:, 5], [0, 0.7])
 

@@ -1,9 +1,8 @@
 """The published parser: candidates of one keypoint type after another are assigned to people by their tags.
 
 HigherHRNet's official `HeatmapParser` step by step (associative embedding, Newell et al. 2017). Departures: Hungarian
-assignment by SciPy; where the published cost, which rounds distances, leaves a choice, the smaller distance decides,
-and between two people of one tag the one opened first, as the official solver has it; missing keypoints are NaN
-instead of (0, 0).
+assignment by SciPy; where the published cost, which rounds distances, leaves a choice, the person whose tag is clearly
+nearer is taken, else the one opened first; missing keypoints are NaN instead of (0, 0).
 """
 
 import numpy as np
@@ -14,7 +13,7 @@ from scalepose.decode.recovery import recover_missing
 
 MOST_PEAKS = 30  # of one keypoint type, and the number of people that later types can join
 TIE_BREAK = 1e-6  # weight of the unrounded distance: too little to outweigh a difference of values that matters
-ONE_TAG = 0.25  # people with tags closer than this are one that was opened twice
+CLEARLY = 0.25  # steps of distance; within one, tags differ by noise and the official code takes the older person
 
 
 def group_paper(
@@ -80,8 +79,7 @@ def match_by_tag(peaks: Peaks, tags: np.ndarray, order: tuple[int, ...], tag_thr
         difference = tags[rows.start : rows.stop, None].astype(np.float64) - means  # (n, groups, T)
         distance = np.linalg.norm(difference, axis=-1)
         value = peaks.values[rows.start : rows.stop, None].astype(np.float64)
-        first_of_tag = (np.linalg.norm(means[:, None] - means, axis=-1) < ONE_TAG).argmax(axis=1)
-        cost = np.round(distance) * 100 - value + TIE_BREAK * distance[:, first_of_tag] ** 2
+        cost = np.round(distance) * 100 - value + TIE_BREAK * np.floor(distance / CLEARLY)
         partner = dict(zip(*linear_sum_assignment(cost), strict=True))
         for row, n in enumerate(rows):
             column = partner.get(row)
