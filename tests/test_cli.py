@@ -14,6 +14,7 @@ import pytest
 from scalepose import __version__
 from scalepose.cli import _overrides, main
 from scalepose.errors import ScaleposeError
+from scalepose.models.cropcards import CROP_MODELS
 from scalepose.models.zoo import MODELS
 from scalepose.predictor import Predictor
 from scalepose.runtimes import open_runtime
@@ -182,7 +183,7 @@ def test_reader_that_leaves_early_is_no_error():
 def test_models_lists_all_and_describes_one(capsys: pytest.CaptureFixture[str]):
     assert run("models") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:]] == list(MODELS)
+    assert [line.split()[0] for line in lines[1:]] == [*MODELS, *CROP_MODELS]
     assert run("models", "higherhrnet-w32-512-crowdpose") == 0
     card = capsys.readouterr().out
     assert "crowdpose14" in card

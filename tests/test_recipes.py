@@ -14,7 +14,8 @@ from scalepose.data.samples import Sample
 from scalepose.geometry import View
 from scalepose.models import MODELS, BottomUp, build
 from scalepose.models.initialise import initialise
-from scalepose.training.recipe import Optimiser, Recipe, Schedule, Targets, read_recipe
+from scalepose.training.parts import Optimiser, Schedule
+from scalepose.training.recipe import Recipe, Targets, read_recipe
 from scalepose.training.task import PoseTask, map_strides
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from scalepose.crops import CropPredictor as CropPredictor
     from scalepose.errors import ScaleposeError as ScaleposeError
     from scalepose.geometry import View as View
     from scalepose.poses import Poses as Poses
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from scalepose.skeletons import Skeleton as Skeleton
 
 _HOME = {
+    "CropPredictor": "crops",
     "ScaleposeError": "errors",
     "View": "geometry",
     "Poses": "poses",
@@ -31,7 +33,8 @@ _HOME = {
 }
 _PARTS = ("data", "decode", "evaluation", "losses", "models", "runtimes", "targets", "training")
 
-__all__ = ["COCO17", "CROWDPOSE14", "Poses", "Predictor", "ScaleposeError", "Skeleton", "View", "__version__"]
+__all__ = ["COCO17", "CROWDPOSE14", "CropPredictor", "Poses", "Predictor", "ScaleposeError", "Skeleton", "View"]
+__all__ += ["__version__"]
 
 
 def __getattr__(name: str) -> Any:

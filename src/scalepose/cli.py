@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -21,6 +21,8 @@ Overrides = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 RuntimeName = Literal["auto", "onnx", "openvino", "torch"]
 Profile = Literal["fast", "paper"]
 Scales = Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True, negative=())]
+Option = TypeVar("Option")
+Repeated = Annotated[tuple[Option, ...], Parameter(negative=())]  # --key a --key b
 
 # Whom `predict` reports. Precision is measured with everybody, but people looking at pictures take the rest for noise.
 LEAST_SCORE: dict[Profile, float] = {"fast": 0.1, "paper": 0.0}
@@ -87,6 +89,7 @@ def predict(
     keypoint_score: float = 0.0,
     flip: bool | None = None,
     scales: Scales = None,
+    boxes: Path | None = None,
 ) -> int:
     """Find the people in pictures.
 
@@ -120,7 +123,19 @@ def predict(
         Average with the mirrored picture: better and twice as slow. By default as the profile has it.
     scales:
         Look at the picture at several sizes, the model's own (1) among them: --scales 0.5 1 2. Slower.
+    boxes:
+        Only look at the people in these boxes, one by one, with a model that reads crops. A COCO json of annotations or
+        of detections, or what an earlier run wrote with --json. Pictures are told by file name or id.
     """
+    if boxes is not None:
+        if scales is not None or profile == "paper":
+            raise ScaleposeError("--boxes reads crops of people; --scales and --profile paper are for whole pictures")
+        from scalepose.apps.predict_boxes import predict_boxes_command
+        from scalepose.crops import CropPredictor
+
+        reader = CropPredictor(model, runtime=runtime, flip=bool(flip))
+        least = score if score is not None else LEAST_SCORE[profile]
+        return predict_boxes_command(sources, boxes, reader, out, json, csv, draw, least, keypoint_score)
     from scalepose.apps.predict import predict_command
     from scalepose.predictor import Predictor
 
@@ -144,6 +159,9 @@ def evaluate(
     results: Path | None = None,
     per_image: Path | None = None,
     skeleton: Path | None = None,
+    boxes: str | None = None,
+    low_res: str | None = None,
+    finder: str = "default",
 ) -> int:
     """Measure a model on annotated pictures: average precision, overall and by person height.
 
@@ -174,7 +192,38 @@ def evaluate(
         from there.
     skeleton:
         A yaml file with the keypoints, for a json that does not describe them.
+    boxes:
+        Measure a model that reads crops of single people. Where the people are: "annotations" (in the boxes that
+        somebody drew), "people" (where a bottom-up model finds them), or a file as for `predict --boxes`.
+    low_res:
+        With --boxes: bring every crop down to HEIGHTxWIDTH pixels first, such as 64x48; also worse:
+        64x48,blur=0.5,noise=4,jpeg=60.
+    finder:
+        The bottom-up model for --boxes people.
     """
+    if boxes is not None:
+        if results is not None or scales is not None or profile == "paper":
+            raise ScaleposeError(
+                "--boxes reads crops of people; --results, --scales and --profile paper are for pictures"
+            )
+        from scalepose.evaluation.crops import evaluate_crops_command
+
+        return evaluate_crops_command(
+            annotations,
+            boxes,
+            images,
+            model=model,
+            protocol=protocol,
+            runtime=runtime,
+            flip=flip,
+            low_res=low_res,
+            finder=finder,
+            json=json,
+            per_image=per_image,
+            skeleton=skeleton,
+        )
+    if low_res is not None:
+        raise ScaleposeError("--low-res brings crops of people down; say where the people are, with --boxes")
     from scalepose.evaluation.evaluate import evaluate_command
 
     return evaluate_command(
@@ -274,16 +323,17 @@ def import_(checkpoint: Path, /, *, model: str, out: Path) -> int:
     Parameters
     ----------
     checkpoint:
-        A checkpoint of the official HigherHRNet code, or of mmpose 0.x.
+        A checkpoint of the official HigherHRNet, HRNet, DARK, UDP, SimpleBaseline or CAL code, or of mmpose.
     model:
         Which network it holds: a name that `scalepose models` lists.
     out:
         The .safetensors file to write.
     """
-    from scalepose.models import import_official
+    from scalepose.models import CROP_MODELS, import_official
 
     print(import_official(checkpoint, model, out))
-    print(f"{out}: ready for: scalepose predict PICTURES --model {out}")
+    boxes = " --boxes FILE" if model in CROP_MODELS else ""
+    print(f"{out}: ready for: scalepose predict PICTURES{boxes} --model {out}")
     return 0
 
 
@@ -297,10 +347,55 @@ def models(name: str | None = None, /) -> int:
         Print the card of this model: what it is made of, how its weights came to be, what they reach.
     """
     from scalepose.apps.catalogue import card_text, table
-    from scalepose.models.zoo import find_card
+    from scalepose.models.cropcards import find_model
 
-    print(table() if name is None else card_text(find_card(name)))
+    print(table() if name is None else card_text(find_model(name)))
     return 0
+
+
+@app.command
+def benchmark(
+    *overrides: Overrides,
+    model: Repeated[str] = ("default",),
+    runtime: Repeated[RuntimeName] = (),
+    images: Path | None = None,
+    training: Path | None = None,
+    json: Path | None = None,
+    plot: Path | None = None,
+    quick: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Measure how fast models run here: every part of a picture's way, latency against people, memory.
+
+    Everything is measured in turn, many times, and medians are given: this takes minutes. With --training, a training
+    step is measured instead, and any key of the recipe can be given another value, as for `train`.
+
+    Parameters
+    ----------
+    model:
+        A name that `scalepose models` lists, or a .onnx or .safetensors file. Repeat it to compare models.
+    runtime:
+        What runs the networks; repeat it to compare. By default every runtime that is installed and takes the file.
+    images:
+        Folder of pictures to measure on. By default some are rendered.
+    training:
+        A recipe: measure loading, forward, losses, backward and optimiser of its training step.
+    json:
+        File for the receipt: figures, command, commit, versions, machine.
+    plot:
+        A .png file for a plot of the time against the number of people.
+    quick:
+        Fewer pictures, people and rounds: to see that it works, not to quote.
+    """
+    values = _overrides(overrides)
+    if training is not None:
+        from scalepose.training.step_times import step_times_command
+
+        return step_times_command(training, values, json, quick)
+    if values:
+        raise ScaleposeError(f"there is no option --{next(iter(values))}; keys of a recipe need --training RECIPE")
+    from scalepose.evaluation.benchmark.command import benchmark_command
+
+    return benchmark_command(model, runtime, images, json, plot, quick)
 
 
 @app.command

@@ -5,10 +5,16 @@ Frames. A point (x, y) of a frame of W×H pixels lies in [0, W] × [0, H]; the c
 from i·s to (i+1)·s and frames convert by a plain factor. The published code treats matrices for such points as if they
 moved pixel *indices* when it warps a picture, half a pixel of the difference in scale away; `View.paper` repeats that
 (`pixel_centre=0`), every other view warps exactly.
+
+The top-down papers have one more frame: points of `View.crop` are pixel indices throughout, in picture, crop and maps.
+Two alignments relate sizes there. "plain" (SimpleBaseline, HRNet) takes W pixels for W wide, though their centres are
+W - 1 apart; "udp" (Huang et al. 2020) takes W - 1, so that crops, maps and mirrored crops fit each other exactly.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -16,6 +22,8 @@ import numpy as np
 from scalepose.errors import ScaleposeError
 
 Size = tuple[int, int]  # width, height
+Alignment = Literal["plain", "udp"]
+PADDING = 1.25  # of a person's box in the top-down papers
 
 
 @dataclass(frozen=True)
@@ -25,12 +33,14 @@ class View:
     image_size: (W, H) of the picture. input_size: (W, H) of the network input.
     matrix: ((a, b, c), (d, e, f)), x' = a·x + b·y + c and y' = d·x + e·y + f, on points.
     pixel_centre: where the centre of pixel 0 lies when the picture is warped: 0.5, or 0 as in the published code.
+    alignment: what the width of W pixels is, in the input and in maps of it: W, or W - 1 ("udp").
     """
 
     image_size: Size
     input_size: Size
     matrix: tuple[tuple[float, float, float], tuple[float, float, float]]
     pixel_centre: float = 0.5
+    alignment: Alignment = "plain"
 
     @classmethod
     def paper(cls, image_size: Size, input_size: int, scale: float = 1.0, min_scale: float = 1.0) -> "View":
@@ -84,10 +94,43 @@ class View:
         view = cls((w, h), input_size, matrix)
         return view.mirror() if mirrored else view
 
+    @classmethod
+    def crop(
+        cls,
+        image_size: Size,
+        box: Sequence[float] | np.ndarray,
+        crop_size: Size,
+        alignment: Alignment = "plain",
+        padding: float = PADDING,
+        angle: float = 0.0,
+        mirrored: bool = False,
+    ) -> "View":
+        """One person's box (x, y, width, height), as the top-down papers cut it out: extended on two sides to the shape
+        of the crop, enlarged by `padding` around its centre, turned by `angle` degrees (clockwise on the screen), and
+        mirrored left to right if asked.
+
+        With "udp" the sides of the box become 1 less than the crop's, so it is stretched by a little, as published.
+        Raises ScaleposeError for a box without finite numbers or without any extent.
+        """
+        x, y, w, h = (float(value) for value in box)
+        if not (all(map(math.isfinite, (x, y, w, h))) and min(w, h) >= 0 < max(w, h)):
+            raise ScaleposeError(f"a box needs finite numbers and a width or height above 0, not {(x, y, w, h)}")
+        W, H = crop_size
+        width, height = _extent(crop_size, alignment)
+        zoom_x, zoom_y = width / (padding * max(w, h * W / H)), height / (padding * max(h, w * H / W))
+        cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+        cx, cy = x + w / 2, y + h / 2
+        matrix = (
+            (zoom_x * cos, -zoom_x * sin, width / 2 - zoom_x * (cos * cx - sin * cy)),
+            (zoom_y * sin, zoom_y * cos, height / 2 - zoom_y * (sin * cx + cos * cy)),
+        )
+        view = cls(_positive(image_size), crop_size, matrix, pixel_centre=0.0, alignment=alignment)
+        return view.mirror() if mirrored else view
+
     def mirror(self) -> "View":
         """This view, mirrored left to right in the network input."""
         (a, b, c), (d, e, f) = self.matrix
-        return replace(self, matrix=((-a, -b, self.input_size[0] - c), (d, e, f)))
+        return replace(self, matrix=((-a, -b, _extent(self.input_size, self.alignment)[0] - c), (d, e, f)))
 
     def resized(self, factor: float, multiple: int = 32) -> "View":
         """The same part of the picture in an input `factor` times the size, its sides rounded to `multiple`.
@@ -117,7 +160,8 @@ class View:
         """
         matrix = np.asarray(self.matrix)
         if map_size is not None:
-            points = points * (np.asarray(self.input_size) / np.asarray(map_size))
+            inputs, maps = (_extent(size, self.alignment) for size in (self.input_size, map_size))
+            points = points * (np.asarray(inputs) / np.asarray(maps))
         return (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
 
     def warp(self, image: np.ndarray, border: int = 0) -> np.ndarray:
@@ -138,6 +182,11 @@ class View:
         matrix[:, 2] += matrix[:, :2].sum(axis=1) * centre - centre
         fill = (border,) * 4
         return cv2.warpAffine(image, matrix, self.input_size, flags=cv2.INTER_LINEAR, borderValue=fill)
+
+
+def _extent(size: Size, alignment: Alignment) -> Size:
+    """How wide and high so many pixels are taken to be."""
+    return size if alignment == "plain" else (size[0] - 1, size[1] - 1)
 
 
 def _positive(size: Size) -> Size:

@@ -19,7 +19,7 @@ from scalepose.models.normalise import normalise
 from scalepose.models.zoo import ModelCard
 from scalepose.poses import Poses
 from scalepose.runtimes import Runtime, open_runtime
-from scalepose.runtimes.runtime import STRIDE
+from scalepose.runtimes.ports import STRIDE
 
 MAX_SCALE = 4  # times the network's own input size
 MAX_ASPECT = 16  # of a picture in the paper profile, whose short side is fixed: beyond, it would take gigabytes
@@ -41,7 +41,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: str | Path | Runtime = "default",
+        model: str | Path | Runtime[ModelCard] = "default",
         runtime: str = "auto",
         profile: str = "fast",
         flip: bool | None = None,
@@ -52,7 +52,11 @@ class Predictor:
         self.profile: Profile = cast(Profile, profile)
         self.flip = profile == "paper" if flip is None else flip
         self.scales = _largest_first((1.0,) if scales is None else scales)
-        self.runtime = open_runtime(model, runtime) if isinstance(model, (str, Path)) else model
+        self.runtime: Runtime[ModelCard] = open_runtime(model, runtime) if isinstance(model, (str, Path)) else model
+        if not isinstance(self.runtime.card, ModelCard):
+            raise ScaleposeError(
+                f"{self.runtime.card.name} reads crops of single people, not pictures; name the people's boxes with it"
+            )
 
     @property
     def card(self) -> ModelCard:

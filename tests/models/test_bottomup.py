@@ -104,6 +104,9 @@ def test_outputs_equal_those_of_the_official_network(shared):
         ({"aggregate": False}, [4, 2], 17),
         ({"tag_per_keypoint": False}, [4, 2], 1),
         ({"tag_per_keypoint": False, "deconvs": 2}, [4, 2, 1], 1),
+        ({"mix": 24}, [4, 2], 17),
+        ({"mix": 24, "centre_offsets": True}, [4, 2], 17),
+        ({"centre_offsets": True, "deconvs": 0}, [4], 17),
     ],
     ids=str,
 )
@@ -112,8 +115,12 @@ def test_every_ablation_switch(change, strides, tags):
     outputs = model(torch.randn(2, 3, 64, 96))
     assert [tuple(h.shape) for h in outputs.heatmaps] == [(2, 17, 64 // s, 96 // s) for s in strides]
     assert outputs.tags.shape == (2, tags, 16, 24)
-    assert outputs.offsets is None
-    torch.stack([h.sum() for h in outputs.heatmaps]).sum().backward()
+    total = torch.stack([h.sum() for h in outputs.heatmaps]).sum()
+    assert (outputs.offsets is not None) == ("centre_offsets" in change)
+    if outputs.offsets is not None:
+        assert outputs.offsets.shape == (2, 17, 2, 16, 24)
+        total = total + outputs.offsets.sum()
+    total.backward()
     unused = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is None}
     assert unused == set()
 

@@ -22,7 +22,7 @@ def test_a_missing_torch_names_the_install_command(monkeypatch):
     for module in [name for name in sys.modules if name.split(".")[0] == "torch"]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "torch", None)
-    for module in ("bottomup", "weights", "hrnet", "initialise"):
+    for module in ("bottomup", "construct", "hrnet", "initialise", "resnet", "topdown", "weights"):
         monkeypatch.delitem(sys.modules, f"scalepose.models.{module}", raising=False)
     with pytest.raises(MissingExtra, match=r"torch is not installed; run: pip install 'scalepose\[torch\]'"):
         scalepose.models.create("higherhrnet-w32-512")

@@ -69,7 +69,7 @@ def recipe_file(pictures: Path) -> Path:
         "workers": 0,
         "samples_per_epoch": None,
     }
-    content["loss"] = {"heatmap": [1, 1], "positive_weight": 10, "pull": 0.001, "push": 0.001}
+    content["loss"] = {"heatmap": [1, 1], "positive_weight": 10, "pull": 0.001, "push": 0.001, "offsets": 0}
     content["optimiser"] = {
         "kind": "adamw",
         "lr": 0.002,

@@ -164,8 +164,9 @@ def test_a_damaged_checkpoint_is_named(recipe_file, tmp_path):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
-def test_bf16_is_refused_on_a_cpu(recipe_file, tmp_path):
-    with pytest.raises(ScaleposeError, match="bf16 needs a GPU"):
+def test_bf16_is_refused_on_a_cpu_without_its_instructions(recipe_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False})
+    with pytest.raises(ScaleposeError, match="no bf16 instructions"):
         train(recipe_file, {"precision": "bf16"}, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from scalepose.training.recipe import Optimiser, Schedule
+from scalepose.training.parts import Optimiser, Schedule
 from scalepose.training.schedule import learning_rate, peak_rate
 
 PAPER = Schedule("step", epochs=300, warmup_steps=0, milestones=(200.0, 260.0), factor=0.1)

@@ -15,7 +15,8 @@ from scalepose.training.averaging import AveragedWeights
 from scalepose.training.processes import Processes
 from scalepose.training.recipe import read_recipe
 from scalepose.training.stream import Stream, open_training_data
-from scalepose.training.task import MOST_SKIPPED, PoseTask
+from scalepose.training.task import PoseTask
+from scalepose.training.updates import MOST_SKIPPED
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +171,14 @@ def test_a_single_resolution_supervises_the_finest_map_only(recipe_file, batches
     assert set(figures) == {"loss", "heatmap_2", "pull", "push"}
     expected = figures["heatmap_2"] + 0.001 * (figures["pull"] + figures["push"])
     assert float(total.detach()) == pytest.approx(float(expected))
+
+
+def test_centre_offsets_add_their_loss(recipe_file, batches):
+    keys = {"model.network.centre_offsets": "true", "loss.offsets": "0.5"}
+    recipe = read_recipe(recipe_file, keys)
+    task = PoseTask(build(recipe.card()), recipe, 5)
+    total, figures = task.losses(task.network(task.normalise(batches[0].images)), batches[0])
+    assert "offsets" in task.figures
+    parts = figures["heatmap_4"] + figures["heatmap_2"] + 0.001 * (figures["pull"] + figures["push"])
+    assert figures["offsets"] > 0
+    assert float(total.detach()) == pytest.approx(float(parts + 0.5 * figures["offsets"]))

@@ -184,6 +184,39 @@ class Drawings:
         return f"{self.folder}: {self.count} drawn picture{'' if self.count == 1 else 's'}"
 
 
+def choose_sinks(
+    pictures: Sequence[Path],
+    identities: Sequence[Identity],
+    out: Path | None,
+    json: Path | None,
+    csv: Path | None,
+    draw: bool | None,
+    folder: Path,
+) -> list[Sink]:
+    """The sinks that the options of `predict` ask for. Without `json` and `csv`, or with `out`, all of them, in the
+    folder `out` (by default `folder`); otherwise only what is asked for.
+
+    Raises ScaleposeError when a file cannot be what it should, or a drawing would take the place of an original.
+    """
+    everything = out is not None or (json is None and csv is None)
+    out = out or folder
+    sinks: list[Sink] = []
+    if json or everything:
+        sinks.append(CocoResults(json or out / "people.json"))
+    if csv or everything:
+        sinks.append(Table(csv or out / "people.csv"))
+    if everything if draw is None else draw:
+        drawings = Drawings(out)
+        for picture, identity in zip(pictures, identities, strict=True):
+            drawn = drawings.path(identity)
+            if drawn.exists() and drawn.samefile(picture):
+                raise ScaleposeError(
+                    f"{picture}: would be drawn over; name another folder with --out, or use --no-draw"
+                )
+        sinks.append(drawings)
+    return sinks
+
+
 class _GrowingFile:
     """A text file that grows as "NAME.part" and is called NAME once complete. `end` is written in either case."""
 

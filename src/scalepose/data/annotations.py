@@ -154,15 +154,16 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _load(path: Path) -> dict[str, Any]:
-    """The json as a dict with the lists `images` and `annotations`."""
+def load_json(path: Path) -> Any:
+    """The content of a json file. Raises ScaleposeError when there is none, it is too large, or not valid."""
     try:
         if path.is_dir():
             raise ScaleposeError(f"{path}: is a folder; name the json file in it")
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise ScaleposeError(f"{path}: has {size:,} bytes; at most {MAX_FILE_BYTES:,} are read. Split the file")
-        content = json.loads(path.read_bytes())
+        with _no_collection():
+            return json.loads(path.read_bytes())
     except OSError as error:
         raise ScaleposeError(f"{path}: cannot be read ({error.strerror})") from error
     except RecursionError as error:
@@ -171,6 +172,11 @@ def _load(path: Path) -> dict[str, Any]:
         if isinstance(error, ScaleposeError):
             raise
         raise ScaleposeError(f"{path}: is not valid json ({error})") from error
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """The json as a dict with the lists `images` and `annotations`."""
+    content = load_json(path)
     if not isinstance(content, dict):
         raise ScaleposeError(f"{path}: must hold a json object with 'images', 'annotations' and 'categories'")
     for key in ("images", "annotations"):

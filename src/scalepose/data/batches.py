@@ -8,6 +8,7 @@ import numpy as np
 
 from scalepose.data.samples import Sample
 from scalepose.errors import MissingExtra
+from scalepose.targets.centres import centres
 from scalepose.targets.heatmaps import heatmaps
 from scalepose.targets.tags import tag_pixels
 
@@ -25,7 +26,8 @@ class Batch:
     images: (B, 3, H, W) uint8 RGB, not normalised. heatmaps: (B, K, h, w) float32 each, coarse to fine.
     masks: (B, 1, h, w) float32 each, 1 where it is known who is there. channels: (B, K) float32, 0 for keypoint types
     that the picture's data set never labels. tag_pixels: (B, P, K) int64, flat index y·w + x into the coarsest map, −1
-    where not labelled or outside. image_ids: B of them, as in the annotations.
+    where not labelled or outside. centres: (B, P, 3) float32, centre x, y and size of each of these people, pixels of the
+    coarsest map, 0 for none. image_ids: B of them, as in the annotations.
     """
 
     images: Tensor
@@ -33,6 +35,7 @@ class Batch:
     masks: list[Tensor]
     channels: Tensor
     tag_pixels: Tensor
+    centres: Tensor
     image_ids: list[int | str]
 
     def __len__(self) -> int:
@@ -53,6 +56,7 @@ class Batch:
             [mask.to(device, non_blocking=non_blocking) for mask in self.masks],
             self.channels.to(device, non_blocking=non_blocking),
             self.tag_pixels.to(device, non_blocking=non_blocking),
+            self.centres.to(device, non_blocking=non_blocking),
             self.image_ids,
         )
 
@@ -64,6 +68,7 @@ class Batch:
             [mask.pin_memory() for mask in self.masks],
             self.channels.pin_memory(),
             self.tag_pixels.pin_memory(),
+            self.centres.pin_memory(),
             self.image_ids,
         )
 
@@ -73,12 +78,14 @@ def make_batch(
 ) -> Batch:
     """Samples of one size with their targets at each output stride of the network, coarse to fine."""
     H, W = samples[0].image.shape[:2]
-    places = [tag_pixels(s.keypoints, (W // strides[0], H // strides[0]), strides[0]) for s in samples]
-    places = [p[(p >= 0).any(axis=1)] for p in places]  # people who were cropped away do not count
-    P, K = max(1, *(len(p) for p in places)), samples[0].keypoints.shape[1]
-    tags = np.full((len(samples), P, K), -1, np.int64)
-    for row, place in zip(tags, places, strict=True):
-        row[: len(place)] = place
+    coarse = (W // strides[0], H // strides[0])
+    places = [tag_pixels(s.keypoints, coarse, strides[0]) for s in samples]
+    middles = [centres(s.keypoints, coarse, strides[0]) for s in samples]
+    here = [(p >= 0).any(axis=1) for p in places]  # people who were cropped away do not count
+    P, K = max(1, *(int(h.sum()) for h in here)), samples[0].keypoints.shape[1]
+    tags, people = np.full((len(samples), P, K), -1, np.int64), np.zeros((len(samples), P, 3), np.float32)
+    for b, seen in enumerate(here):
+        tags[b, : seen.sum()], people[b, : seen.sum()] = places[b][seen], middles[b][seen]
     sizes = [(W // stride, H // stride) for stride in strides]
     maps = [
         np.stack([heatmaps(s.keypoints, size, stride, sigma, subpixel) for s in samples])
@@ -92,6 +99,7 @@ def make_batch(
         [torch.from_numpy(m) for m in masks],
         torch.from_numpy(np.stack([s.channels for s in samples]).astype(np.float32)),
         torch.from_numpy(tags),
+        torch.from_numpy(people),
         [s.image_id for s in samples],
     )
 

@@ -7,6 +7,7 @@ same sample in any process. The order in which samples are drawn is the sampler'
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -16,8 +17,27 @@ from scalepose.data.images import read_image
 from scalepose.data.regions import known_mask
 from scalepose.data.samples import Sample
 from scalepose.errors import ScaleposeError
-from scalepose.geometry import View
+from scalepose.geometry import Size, View
 from scalepose.skeletons import Skeleton
+
+SampleT_co = TypeVar("SampleT_co", covariant=True)
+
+
+class Source(Protocol[SampleT_co]):
+    """A data set that can be mixed with others of its kind: whole pictures here, people in `crops`."""
+
+    skeleton: Skeleton
+
+    @property
+    def input_size(self) -> int | Size:
+        """Of every sample: one side of a square, or (width, height)."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def sample(self, index: int, rng: np.random.Generator) -> SampleT_co:
+        """One sample, changed at random by `rng`."""
+        ...
 
 
 class PoseDataset:
@@ -86,14 +106,14 @@ class PoseDataset:
         return ((len(self), 1.0),)
 
 
-class Mixture:
-    """Several data sets as one; `weights` are their shares of the samples drawn (default: by number of pictures).
+class Mixture(Generic[SampleT_co]):
+    """Several data sets as one; `weights` are their shares of the samples drawn (default: by number of samples).
 
     Indices run through the data sets one after the other.
     Raises ScaleposeError when skeletons or input sizes differ or a weight is not positive.
     """
 
-    def __init__(self, datasets: Sequence[PoseDataset], weights: Sequence[float] | None = None):
+    def __init__(self, datasets: Sequence[Source[SampleT_co]], weights: Sequence[float] | None = None):
         if not datasets:
             raise ScaleposeError("a mixture needs at least one data set")
         weights = [len(dataset) for dataset in datasets] if weights is None else weights
@@ -114,15 +134,15 @@ class Mixture:
     def __len__(self) -> int:
         return self._ends[-1]
 
-    def sample(self, index: int, rng: np.random.Generator) -> Sample:
-        """As `PoseDataset.sample`, of the data set that `index` falls into."""
+    def sample(self, index: int, rng: np.random.Generator) -> SampleT_co:
+        """One sample of the data set that `index` falls into."""
         source = int(np.searchsorted(self._ends, index, side="right"))
         dataset = self.datasets[source]
         return dataset.sample(index - self._ends[source] + len(dataset), rng)
 
     @property
     def sources(self) -> tuple[tuple[int, float], ...]:
-        """(number of pictures, weight) of each source, in order."""
+        """(number of samples, weight) of each source, in order."""
         return tuple((len(dataset), weight) for dataset, weight in zip(self.datasets, self.weights, strict=True))
 
 

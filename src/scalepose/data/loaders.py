@@ -5,9 +5,9 @@ workers or processes, nor on where a killed run starts again. So a run that goes
 would have seen.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -96,14 +96,27 @@ class BatchSampler(Sampler[list[Key]]):
         return np.concatenate([*walk, np.empty(0, np.int64)])[first : first + length]
 
 
+class Drawable(Protocol):
+    """What samples are drawn from: `PoseDataset`, `CropDataset`, or a `Mixture` of either."""
+
+    @property
+    def sources(self) -> tuple[tuple[int, float], ...]:
+        """(number of samples, weight) of each source."""
+        ...
+
+    def sample(self, index: int, rng: np.random.Generator) -> Any:
+        """One sample, changed at random by `rng`."""
+        ...
+
+
 @dataclass
-class _Keyed(Dataset[Sample]):
+class _Keyed(Dataset[Any]):
     """The data set seen through the sampler's keys; all its randomness is in the key."""
 
-    dataset: PoseDataset | Mixture
+    dataset: Drawable
     seed: int
 
-    def __getitem__(self, key: Key) -> Sample:
+    def __getitem__(self, key: Key) -> Any:
         epoch, place, index = key
         return self.dataset.sample(index, np.random.default_rng([self.seed, _SAMPLE, epoch, place]))
 
@@ -123,7 +136,7 @@ def _start_worker(_: int) -> None:
 
 
 def training_loader(
-    dataset: PoseDataset | Mixture,
+    dataset: PoseDataset | Mixture[Sample],
     batch_size: int,
     seed: int,
     workers: int = 0,
@@ -142,12 +155,37 @@ def training_loader(
     from epoch to epoch. strides: input pixels per map pixel of each output, from coarse to fine. sigma, subpixel: see
     `targets.heatmaps`. Lightning must not put in a sampler of its own (`use_distributed_sampler=False`).
     """
+    return batch_loader(
+        dataset,
+        _Collate(tuple(strides), sigma, subpixel),
+        batch_size,
+        seed,
+        workers,
+        samples_per_epoch,
+        rank,
+        world_size,
+        pin_memory,
+    )
+
+
+def batch_loader(
+    dataset: Drawable,
+    collate: Callable[[list[Any]], Any],
+    batch_size: int,
+    seed: int,
+    workers: int = 0,
+    samples_per_epoch: int | None = None,
+    rank: int = 0,
+    world_size: int = 1,
+    pin_memory: bool = False,
+) -> DataLoader[Any]:
+    """As `training_loader`, for samples of any kind: `collate` makes a batch of a list of them."""
     sampler = BatchSampler(dataset.sources, batch_size, seed, samples_per_epoch, rank, world_size)
     return DataLoader[Any](  # of samples, says torch; the collate function makes batches of them
         _Keyed(dataset, seed),
         batch_sampler=sampler,
         num_workers=workers,
-        collate_fn=_Collate(tuple(strides), sigma, subpixel),
+        collate_fn=collate,
         worker_init_fn=_start_worker,
         persistent_workers=workers > 0,
         generator=torch.Generator(),  # its own, or every epoch would draw from torch's global one

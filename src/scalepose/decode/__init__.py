@@ -22,6 +22,7 @@ def group(
     skeleton: Skeleton,
     profile: Profile = "paper",
     *,
+    offsets: np.ndarray | None = None,
     recover: bool = True,
     threshold: float = 0.1,
     tag_threshold: float = 1.0,
@@ -32,6 +33,8 @@ def group(
 
     heatmaps: (K, h, w), about 0 to 1. tags: (K, h', w', T), or (1, h', w', T) where all keypoints share one; T is 1,
     or 2 with a mirrored pass. In the fast profile the grid of the tags may be coarser than that of the heatmaps.
+    offsets (fast only): (K, 2, h', w'), from every pixel to its person's centre, in pixels of their own grid; the
+    second cue beside the tags, for networks that predict them.
     profile: "paper" repeats the published parser, people in the order in which it opens them; "fast" reports people
     best first.
     recover: look for keypoints that have no peak of their own: paper, anywhere in the map, however little heat there
@@ -54,7 +57,11 @@ def group(
         raise ScaleposeError(f"tags of {skeleton.name} have the shape ({K}, h, w, T), not {tags.shape}")
     tags = np.broadcast_to(tags, (K, *tags.shape[1:]))
     if profile == "fast":
-        return group_fast(heatmaps, tags, skeleton, recover, threshold, tag_threshold, person_threshold, most_people)
+        if offsets is not None and (offsets.ndim != 4 or offsets.shape[:2] != (K, 2) or not offsets.size):
+            raise ScaleposeError(f"offsets of {skeleton.name} have the shape ({K}, 2, h, w), not {offsets.shape}")
+        return group_fast(
+            heatmaps, tags, offsets, skeleton, recover, threshold, tag_threshold, person_threshold, most_people
+        )
     if profile != "paper":
         raise ScaleposeError(f"the profile is 'paper' or 'fast', not {profile!r}")
     if tags.shape[1:3] != heatmaps.shape[1:]:

@@ -19,11 +19,13 @@ def similarity(points: np.ndarray, sigmas: np.ndarray, least_side: float) -> np.
     high = np.where(found[..., None], points, -np.inf).max(axis=1)
     area = 0.53 * np.maximum(high - low, least_side).prod(axis=-1)  # (P,)
     area = np.maximum(area[:, None], area)  # (P, P)
-    x, y = np.where(found[..., None], points, 0).transpose(2, 0, 1)
-    squared = (x[:, None] - x) ** 2 + (y[:, None] - y) ** 2  # (P, P, K)
-    likeness = np.exp(-squared / (8 * area[..., None] * sigmas**2))
-    likeness *= found[:, None] & found
-    return likeness.sum(axis=-1) / np.maximum(found.sum(axis=-1), 1)
+    x, y = np.ascontiguousarray(np.where(found[..., None], points, 0).T)  # (K, P)
+    squared = np.square(x[:, :, None] - x[:, None])  # (K, P, P)
+    squared += np.square(y[:, :, None] - y[:, None])
+    squared /= -8 * np.square(sigmas)[:, None, None] * area
+    likeness = np.exp(squared, out=squared)
+    likeness *= found.T[:, :, None] & found.T[:, None]
+    return likeness.sum(axis=0) / np.maximum(found.sum(axis=-1), 1)
 
 
 def without_duplicates(
@@ -33,9 +35,11 @@ def without_duplicates(
 
     points: (P, K, 2), NaN where missing; scores: (P,).
     """
-    alike = similarity(points, sigmas, least_side)
+    alike = similarity(points, sigmas, least_side) >= most_similar
+    left = np.ones(len(scores), bool)
     kept: list[int] = []
-    for p in np.argsort(-scores, kind="stable"):
-        if not kept or alike[kept, p].max() < most_similar:
-            kept.append(int(p))
+    for p in np.argsort(-scores, kind="stable").tolist():
+        if left[p]:
+            kept.append(p)
+            left &= ~alike[p]
     return np.array(kept, np.intp)

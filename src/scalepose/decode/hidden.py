@@ -7,7 +7,7 @@ peaks are searched: this is no filling-in of what nobody can see.
 import numpy as np
 
 from scalepose.decode.peaks import Peaks, sub_pixel
-from scalepose.decode.places import outside, read_tags, squared_distances
+from scalepose.decode.places import TagGrid, corners, outside, squared_distances
 
 REACH = 5  # pixels around a peak: two and a half standard deviations of the targets
 NEAR = 1.0  # person's sizes: how far from its box a person's keypoints are looked for
@@ -15,10 +15,14 @@ LEAST_HEAT = 0.14  # of the peak nearby: what is left of a Gaussian at that dist
 LEAST_PEAKS = 3  # of a person: with fewer, its tag is not known well enough
 CLIMB = 2  # pixels from the best place with the right tag to the top of the heat, at most
 
+_SQUARE = np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1]
+DISC_Y, DISC_X = _SQUARE[:, np.hypot(*_SQUARE) <= REACH]  # offsets from its centre
+TOP_Y, TOP_X = np.mgrid[-CLIMB : CLIMB + 1, -CLIMB : CLIMB + 1].reshape(2, -1)
+
 
 def find_hidden(
     heatmaps: np.ndarray,
-    tags: np.ndarray,
+    grid: TagGrid,
     peaks: Peaks,
     peak_points: np.ndarray,
     peak_tags: np.ndarray,
@@ -28,48 +32,50 @@ def find_hidden(
     threshold: float,
     same_tag: float,
 ) -> None:
-    """Complete `points` (P, K, 2) and `values` (P, K) of people with tags (P, T), where heat above `threshold` and a
+    """Complete `points` (P, K, 2) and `values` (P, K) of people with tags (T, P), where heat above `threshold` and a
     tag nearer than `same_tag` meet.
 
-    heatmaps: (K, h, w); tags: (K, h', w', T); peak_points: (N, 2), the peaks' sub-pixel places.
+    heatmaps: (K, h, w); grid: of the tags; peak_points: (N, 2), the peaks' sub-pixel places; peak_tags: (T, N).
     """
     _, h, w = heatmaps.shape
     if not len(points) or min(h, w) <= 2 * REACH:
         return
-    dy, dx = np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1]
-    disc = (dy * w + dx)[dy**2 + dx**2 <= REACH**2]
-    # Around a peak near the border, the closest disc that lies in the map.
-    centre_y, centre_x = (np.clip(c, REACH, side - 1 - REACH) for c, side in ((peaks.ys, h), (peaks.xs, w)))
-    around = ((peaks.types * h + centre_y) * w + centre_x)[:, None] + disc  # (N, disc)
-    warm = np.take(heatmaps, around) > np.maximum(LEAST_HEAT * peaks.values, threshold)[:, None]
-    n = np.repeat(np.arange(len(peaks)), np.count_nonzero(warm, axis=1))  # M pixels, each near peak n
-    pixel = around[warm] - (peaks.types * (h * w))[n]
-    pixel_tags = read_tags(tags, peaks.types[n], pixel, (w, h))
-    difference = sum((a - b[n]) ** 2 for a, b in zip(pixel_tags.T, peak_tags.T, strict=True))
-    centre = pixel == (peaks.ys * w + peaks.xs)[n]  # a peak that others hold may suit a person opened later better
-    kept = np.flatnonzero(centre | (difference >= (same_tag / 2) ** 2))
-    n, pixel, pixel_tags = n[kept], pixel[kept], pixel_tags[kept]
-    y, x = np.divmod(pixel, w)
-    heat = heatmaps[peaks.types[n], y, x]
-    wanted = (values == 0) & ((values > 0).sum(axis=1, keepdims=True) >= LEAST_PEAKS)
-    near = outside(peak_points, np.nanmin(points, axis=1), np.nanmax(points, axis=1)) <= NEAR  # (N, P)
+    wanted = (values == 0) & ((values > 0).sum(axis=1, keepdims=True) >= LEAST_PEAKS)  # (P, K)
+    boxes = corners(np.nanmin(points, axis=1).T, np.nanmax(points, axis=1).T)
+    near = outside(corners(peak_points.T, peak_points.T), boxes) <= NEAR  # (N, P)
     near &= wanted.T[peaks.types]
-    distance = np.sqrt(squared_distances(pixel_tags, person_tags))  # (M, P)
+    asked = np.flatnonzero(near.any(axis=1))  # N' peaks
+    near, types, xs, ys = near[asked], peaks.types[asked], peaks.xs[asked], peaks.ys[asked]
+    # Around a peak near the border, the closest disc that lies in the map.
+    centre = np.clip(ys, REACH, h - 1 - REACH) * w + np.clip(xs, REACH, w - 1 - REACH)
+    pixel = centre[:, None] + (DISC_Y * w + DISC_X)  # (N', disc)
+    own = types[:, None]
+    heat = np.take(heatmaps, own * (h * w) + pixel)
+    tags = grid.at(own, pixel)  # (T, N', disc)
+    difference = tags - np.take(peak_tags, asked, axis=1)[..., None]
+    difference *= difference
+    kept = difference.sum(axis=0) >= (same_tag / 2) ** 2
+    kept |= pixel == (ys * w + xs)[:, None]  # a peak that others hold may suit a person opened later better
+    kept &= heat > np.maximum(LEAST_HEAT * peaks.values[asked], threshold)[:, None]
+    n, d = np.nonzero(kept)  # (M,) pixels, each near peak n
+    pixel, heat, tags = pixel[n, d], heat[n, d], tags[:, n, d]
+    distance = np.sqrt(squared_distances(tags, person_tags))  # (M, P)
     m, p = np.nonzero((distance < same_tag) & near[n])
     order = np.argsort(heat[m] - distance[m, p], kind="stable")
     m, p = m[order], p[order]
     best = np.full(values.shape, -1)
-    best[p, peaks.types[n[m]]] = m  # of several pixels the best is written last
+    best[p, types[n[m]]] = m  # of several pixels the best is written last
     p, k = np.nonzero(best >= 0)
     m = best[p, k]
     values[p, k] = heat[m]
-    points[p, k] = sub_pixel(heatmaps, k, *_top(heatmaps, k, x[m], y[m]))
+    y, x = np.divmod(pixel[m], w)
+    points[p, k] = sub_pixel(heatmaps, k, *_top(heatmaps, k, x, y))
 
 
 def _top(heatmaps: np.ndarray, types: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The highest pixels within `CLIMB` of the pixels (M,), in x and in y."""
     _, h, w = heatmaps.shape
-    dy, dx = (offset.ravel() for offset in np.mgrid[-CLIMB : CLIMB + 1, -CLIMB : CLIMB + 1])
-    ys, xs = np.clip(y[:, None] + dy, 0, h - 1), np.clip(x[:, None] + dx, 0, w - 1)  # (M, square)
-    best = heatmaps[types[:, None], ys, xs].argmax(axis=1)[:, None]
-    return np.take_along_axis(xs, best, axis=1)[:, 0], np.take_along_axis(ys, best, axis=1)[:, 0]
+    ys = np.minimum(np.maximum(y[:, None] + TOP_Y, 0), h - 1)  # (M, square)
+    xs = np.minimum(np.maximum(x[:, None] + TOP_X, 0), w - 1)
+    best = np.arange(len(types)), heatmaps[types[:, None], ys, xs].argmax(axis=1)
+    return xs[best], ys[best]

@@ -76,10 +76,17 @@ def _highest_around(heatmaps: np.ndarray, threshold: float, window: int, all_equ
     _, h, w = heatmaps.shape
     flat = heatmaps.ravel()
     index = np.flatnonzero(flat > threshold)
-    rows = index // w
-    xs, ys = index - rows * w, rows - rows // h * h
+    # Neighbours in a row stand one after the other in `index`, unless they are not above the threshold.
+    rows, here = index // w, flat[index]
+    beside = (index[1:] - index[:-1] == 1) & (rows[1:] == rows[:-1])
+    keep = np.ones(len(index), bool)
+    keep[:-1] &= ~(beside & (here[:-1] < here[1:]))
+    keep[1:] &= ~(beside & (here[1:] < here[:-1] if all_equals else here[1:] <= here[:-1]))
+    index, rows = index[keep], rows[keep]
+    xs, ys = index - rows * w, rows % h
     reach = range(-(window // 2), window // 2 + 1)
-    offsets = sorted(((dy, dx) for dy in reach for dx in reach if dy or dx), key=lambda d: d[0] ** 2 + d[1] ** 2)
+    offsets = [(dy, dx) for dy in reach for dx in reach if dy or abs(dx) > 1]
+    offsets.sort(key=lambda offset: offset[0] ** 2 + offset[1] ** 2)
     for dy, dx in offsets:
         inside = (ys + dy >= 0) & (ys + dy < h) if dy else True
         if dx:
@@ -120,16 +127,17 @@ def sub_pixel(heatmaps: np.ndarray, types: np.ndarray, xs: np.ndarray, ys: np.nd
     """
     _, h, w = heatmaps.shape
 
-    def vertex(position: np.ndarray, side: int, heat: list[np.ndarray], middle: np.ndarray) -> np.ndarray:
+    def vertex(position: np.ndarray, side: int, heat: np.ndarray, middle: np.ndarray) -> np.ndarray:
         if side < 3:
             return position + 0.5
-        before, here, after = (np.log(np.maximum(value, FLOOR)) for value in heat)
+        before, here, after = np.log(np.maximum(heat, FLOOR))
         bend = 2 * here - before - after
         step = np.divide(after - before, 2 * bend, out=np.zeros(len(bend), np.float32), where=bend > 1e-6)
-        return np.clip(middle + step - position, -0.5, 0.5) + position + 0.5
+        return np.minimum(np.maximum(middle + step - position, -0.5), 0.5) + position + 0.5
 
-    x = np.clip(xs, 1, max(w - 2, 1))
-    y = np.clip(ys, 1, max(h - 2, 1))
-    across = [heatmaps[types, ys, np.clip(x + d, 0, w - 1)] for d in (-1, 0, 1)]
-    down = [heatmaps[types, np.clip(y + d, 0, h - 1), xs] for d in (-1, 0, 1)]
+    x = np.minimum(np.maximum(xs, 1), max(w - 2, 1))
+    y = np.minimum(np.maximum(ys, 1), max(h - 2, 1))
+    three = np.arange(-1, 2)[:, None]
+    across = heatmaps[types, ys, np.minimum(np.maximum(x + three, 0), w - 1)]  # (3, N)
+    down = heatmaps[types, np.minimum(np.maximum(y + three, 0), h - 1), xs]
     return np.stack([vertex(xs, w, across, x), vertex(ys, h, down, y)], axis=-1).astype(np.float32)

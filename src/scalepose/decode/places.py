@@ -1,6 +1,6 @@
 """Where things are on maps: tags read at a place, distances between tags, distances from a person's box.
 
-It takes no decisions; the fast profile's do.
+It takes no decisions; the fast profile does. Tag channels come first, (T, N): NumPy is slow along a last axis so short.
 """
 
 import numpy as np
@@ -8,34 +8,56 @@ import numpy as np
 LEAST_SIZE = 16.0  # pixels: a person's size where its keypoints, so far, lie closer together
 
 
-def read_tags(tags: np.ndarray, types: np.ndarray, pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Tags at pixels of heatmaps of `size` (w, h).
+class TagGrid:
+    """Tags (K, h', w', T) to be read at pixels of heatmaps of `size` (w, h).
 
     Of a coarser grid the nearest tag is read, not interpolated: between two people's pixels lies nobody's tag.
-    tags: (K, h', w', T). types: (...) keypoint types; pixels: (...) flat indices y·w + x → (..., T).
     """
-    w, h = size
-    K, rows, columns, T = tags.shape
-    if (columns, rows) != size:
-        row = ((np.arange(h) + 0.5) * (rows / h)).astype(np.intp)
-        column = ((np.arange(w) + 0.5) * (columns / w)).astype(np.intp)
-        pixels = np.take(row[:, None] * columns + column, pixels)
-    return tags.reshape(K, -1, T)[types, pixels]
+
+    def __init__(self, tags: np.ndarray, size: tuple[int, int]):
+        w, h = size
+        _, rows, columns, _ = tags.shape
+        if tags.strides[0] == 0:  # one map for all keypoint types, broadcast
+            tags = tags[:1]
+        self._planes = [tags[..., t].reshape(-1) for t in range(tags.shape[-1])]  # no copies, in either layout
+        self._of_type = rows * columns if len(tags) > 1 else 0
+        self._nearest: np.ndarray | None = None  # where the tag of each pixel stands
+        if (columns, rows) != size:
+            row = ((np.arange(h) + 0.5) * (rows / h)).astype(np.intp)
+            column = ((np.arange(w) + 0.5) * (columns / w)).astype(np.intp)
+            self._nearest = (row[:, None] * columns + column).reshape(-1)
+
+    def at(self, types: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+        """types, pixels: keypoint types and flat indices y·w + x, (...) each → (T, ...)."""
+        if self._nearest is not None:
+            pixels = np.take(self._nearest, pixels)
+        index = pixels + types * self._of_type
+        return np.stack([plane[index] for plane in self._planes])
 
 
 def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(N, T) and (P, T) → (N, P) squares of Euclidean distances."""
-    total = np.zeros((len(a), len(b)), np.float32)
-    for of_a, of_b in zip(a.T, b.T, strict=True):  # T is 1 or 2; numpy is slow along such an axis
-        total += (of_a[:, None] - of_b) ** 2
-    return total
+    """(T, N) and (T, P) → (N, P) squares of Euclidean distances."""
+    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)  # or the result may lie in memory with T innermost
+    difference = a[:, :, None] - b[:, None]  # (T, N, P)
+    difference *= difference
+    return difference.sum(axis=0)
 
 
-def outside(points: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """How far points (N, 2) lie outside of people's boxes with corners low, high (P, 2) → (N, P), in sizes: the longer
-    side of the box.
+def corners(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Boxes with corners low, high (2, P) → (4, P): left, top, −right, −bottom. Of several boxes the least numbers are
+    those of the box around them.
     """
-    (x, y), (left, top), (right, bottom) = points.T[:, :, None], low.T, high.T
-    beyond_x = np.maximum(np.maximum(left - x, x - right), 0)  # (N, P)
-    beyond_y = np.maximum(np.maximum(top - y, y - bottom), 0)
-    return np.sqrt(beyond_x**2 + beyond_y**2) / np.maximum(np.maximum(right - left, bottom - top), LEAST_SIZE)
+    return np.ascontiguousarray(np.concatenate([low, -high]))  # else with the four innermost, which is slow
+
+
+def outside(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """How far points, (4, N) as `corners(points, points)`, lie outside of people's boxes (4, P) → (N, P), in sizes:
+    the longer side of the box.
+    """
+    beyond = boxes[:, None] - points[:, :, None]  # (4, N, P)
+    beyond = np.maximum(beyond[:2], beyond[2:])
+    np.maximum(beyond, 0, out=beyond)
+    beyond *= beyond
+    distance = np.sqrt(beyond[0] + beyond[1])
+    distance /= np.maximum(-(boxes[:2] + boxes[2:]).min(axis=0), LEAST_SIZE)
+    return distance

@@ -45,6 +45,20 @@ def evaluate(
     Raises ScaleposeError when no picture can be used, when the predicted keypoints or the protocol do not fit the
     annotations, and when `per_image` holds something else.
     """
+    return evaluate_pictures(
+        lambda image, _: predictor(image), annotations, protocol, system, per_image=per_image, progress=progress
+    )
+
+
+def evaluate_pictures(
+    find_people: Callable[[np.ndarray, Picture], Poses],
+    annotations: Annotations,
+    protocol: Protocol = "coco",
+    system: System | None = None,
+    per_image: Path | None = None,
+    progress: bool = True,
+) -> Receipt:
+    """`evaluate` for a predictor that is also told which picture it is given."""
     average_precision(annotations, [], protocol)  # what does not fit should show now, not after hours
     key = {
         **(asdict(system) if system else {}),
@@ -58,7 +72,7 @@ def evaluate(
         for picture in tqdm(
             todo, "evaluate", total, initial=len(lines), unit="picture", disable=not progress, dynamic_ncols=True
         ):
-            lines.append(_predict(predictor, picture, annotations.skeleton))
+            lines.append(_predict(find_people, picture, annotations.skeleton))
             journal.add(lines[-1])
         failures = [Failure(line["file"], line["failure"]) for line in lines if "failure" in line]
         if len(failures) == total:
@@ -127,12 +141,7 @@ def evaluate_command(
     default beside `json`. skeleton: a yaml file in place of the skeleton that the annotations describe.
     Returns the exit status: 0, or 1 when pictures failed; they are named on stderr.
     """
-    for given in (annotations, results):
-        if json and given and json.exists() and given.exists() and json.samefile(given):
-            raise ScaleposeError(f"--json {json} would replace what is to be measured; name another file")
-    truth = read_annotations(annotations, images, Skeleton.load(skeleton) if skeleton else None)
-    for problem in truth.problems:
-        print(f"scalepose: {problem}", file=sys.stderr)
+    truth = read_truth(annotations, images, skeleton, json, results)
     if results:
         receipt = evaluate_results(truth, results, protocol)
     else:
@@ -154,6 +163,27 @@ def evaluate_command(
             ),
             per_image=per_image or (json.with_suffix(".per-image.jsonl") if json else None),
         )
+    return publish(receipt, json)
+
+
+def read_truth(
+    annotations: Path, images: Path | None, skeleton: Path | None, json: Path | None, other: Path | None = None
+) -> Annotations:
+    """The annotations that are measured against; what is wrong in them is named on stderr.
+
+    Raises ScaleposeError when they cannot be read, or `json`, to be written, is the same file or the `other` read one.
+    """
+    for given in (annotations, other):
+        if json and given and json.exists() and given.exists() and json.samefile(given):
+            raise ScaleposeError(f"--json {json} would replace what is to be measured; name another file")
+    truth = read_annotations(annotations, images, Skeleton.load(skeleton) if skeleton else None)
+    for problem in truth.problems:
+        print(f"scalepose: {problem}", file=sys.stderr)
+    return truth
+
+
+def publish(receipt: Receipt, json: Path | None) -> int:
+    """Print the receipt and write it to `json`. Returns the exit status; pictures that failed are named on stderr."""
     print(receipt)
     for failure in receipt.failures:
         print(f"scalepose: {failure.file}: {failure.reason}", file=sys.stderr)
@@ -166,7 +196,9 @@ def evaluate_command(
     return 1 if receipt.failures else 0
 
 
-def _predict(predictor: Callable[[np.ndarray], Poses], picture: Picture, skeleton: Skeleton) -> dict[str, Any]:
+def _predict(
+    find_people: Callable[[np.ndarray, Picture], Poses], picture: Picture, skeleton: Skeleton
+) -> dict[str, Any]:
     """The journal's line for one picture."""
     line: dict[str, Any] = {"image_id": picture.id, "file": str(picture.path)}
     start = time.perf_counter()
@@ -178,7 +210,7 @@ def _predict(predictor: Callable[[np.ndarray], Poses], picture: Picture, skeleto
             raise ScaleposeError(
                 f"has {w}×{h} pixels, but the annotations say {picture.width}×{picture.height}{turned}"
             )
-        poses = predictor(image)
+        poses = find_people(image, picture)
     except (ScaleposeError, MemoryError) as error:
         reason = str(error).removeprefix(f"{picture.path}: ") or "there is not enough memory for this picture"
         return line | {"seconds": time.perf_counter() - start, "failure": reason}

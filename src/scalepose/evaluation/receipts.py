@@ -20,7 +20,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class System:
-    """What is measured: the model's name and the SHA-256 of its file, what runs it, and how it is used."""
+    """What is measured: the model's name and the SHA-256 of its file, what runs it, and how it is used.
+
+    boxes: where the boxes come from of which crops are read, with the SHA-256 of the file or of the model that gave
+    them; None where whole pictures are read. low_res: to what crops were brought down.
+    """
 
     model: str
     model_sha256: str
@@ -28,6 +32,9 @@ class System:
     profile: str
     flip: bool
     scales: tuple[float, ...]
+    boxes: str | None = None
+    boxes_sha256: str | None = None
+    low_res: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,8 @@ class Receipt:
         """A table for people."""
         system = self.system
         title = [system.model, system.runtime, f"profile {system.profile}"] if system else []
+        title += [f"boxes: {system.boxes}"] if system and system.boxes else []
+        title += [f"low resolution {system.low_res}"] if system and system.low_res else []
         lines = [" · ".join([*title, f"protocol {self.protocol}"])]
         lines += [f"{self.pictures} pictures, {self.people} people ({self.annotations})", ""]
         lines += _columns([list(self.metrics), [_figure(value) for value in self.metrics.values()]])

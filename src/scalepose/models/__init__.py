@@ -1,4 +1,4 @@
-"""The networks. `zoo`, `outputs` and `normalise` need no torch; the names below load it when they are first used.
+"""The networks. `zoo`, `cropcards`, `outputs` and `normalise` need no torch; the rest loads it when it is first used.
 
 >>> from scalepose.models import create
 >>> outputs = create("higherhrnet-w32-512")(images)   # images (B, 3, H, W) → Outputs: heatmaps, tags
@@ -8,13 +8,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from scalepose.errors import MissingExtra
+from scalepose.models.cropcards import CROP_MODELS, CropCard, CropNetwork
 from scalepose.models.outputs import Outputs
 from scalepose.models.zoo import MODELS, ModelCard, Network
 
 if TYPE_CHECKING:
     from scalepose.models.bottomup import BottomUp as BottomUp
     from scalepose.models.bottomup import build as build
-    from scalepose.models.bottomup import create as create
+    from scalepose.models.construct import create as create
+    from scalepose.models.topdown import TopDown as TopDown
+    from scalepose.models.topdown import build_crops as build_crops
     from scalepose.models.weights import import_official as import_official
     from scalepose.models.weights import load_model as load_model
     from scalepose.models.weights import load_weights as load_weights
@@ -23,15 +26,17 @@ if TYPE_CHECKING:
 _HOME = {
     "BottomUp": "bottomup",
     "build": "bottomup",
-    "create": "bottomup",
+    "TopDown": "topdown",
+    "build_crops": "topdown",
+    "create": "construct",
     "import_official": "weights",
     "load_model": "weights",
     "load_weights": "weights",
     "save_weights": "weights",
 }
 
-__all__ = ["MODELS", "BottomUp", "ModelCard", "Network", "Outputs", "build", "create", "import_official"]
-__all__ += ["load_model", "load_weights", "save_weights"]
+__all__ = ["CROP_MODELS", "MODELS", "BottomUp", "CropCard", "CropNetwork", "ModelCard", "Network", "Outputs", "TopDown"]
+__all__ += ["build", "build_crops", "create", "import_official", "load_model", "load_weights", "save_weights"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,8 +5,6 @@ Knows no losses and no grouping. Every level predicts heatmaps, whatever is supe
 `Network.aggregate` are for the loss and for reading the maps, and change no tensor, as in the official code.
 """
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -15,8 +13,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from scalepose.models.hrnet import BasicBlock, HRNet
 from scalepose.models.initialise import initialise
 from scalepose.models.outputs import Outputs
-from scalepose.models.zoo import ModelCard, find_card
-from scalepose.skeletons import Skeleton
+from scalepose.models.zoo import ModelCard
+
+OFFSET_UNIT = 16.0  # map pixels: predicted offsets are about 1 of these, as other predictions are
 
 
 class BottomUp(HRNet):
@@ -29,7 +28,7 @@ class BottomUp(HRNet):
         network, K = card.network, len(card.skeleton)
         super().__init__(network)
         self.card = card
-        width = network.width
+        width = network.mix or network.width
         predicted = [K + (K if network.tag_per_keypoint else 1), *[K] * network.deconvs]  # channels of each level
 
         self.final_layers = nn.ModuleList(nn.Conv2d(width, channels, 1) for channels in predicted)
@@ -37,18 +36,24 @@ class BottomUp(HRNet):
             _higher(width + (channels if network.concat else 0), width, network.deconv_blocks)
             for channels in predicted[:-1]
         )
+        self.offset_layers = _offsets(width, K) if network.centre_offsets else None
 
     def forward(self, images: Tensor) -> Outputs[Tensor]:
-        """(B, 3, H, W) float32 normalised RGB, H and W multiples of 32 → heatmaps at strides 4, 2, …; tags at 4."""
+        """(B, 3, H, W) float32 normalised RGB, H and W multiples of 32 → heatmaps at strides 4, 2, …; tags and offsets
+        at 4.
+        """
         K, concat = len(self.card.skeleton), self.card.network.concat
         x = self.features(images)  # (B, width, H/4, W/4)
         coarse = prediction = self.final_layers[0](x)  # (B, K + tags, H/4, W/4)
+        offsets = None
+        if self.offset_layers is not None:  # (B, 2K, H/4, W/4) -> (B, K, 2, H/4, W/4)
+            offsets = OFFSET_UNIT * self.offset_layers(x).unflatten(1, (K, 2))
         heatmaps = [coarse[:, :K]]
         for deconv, final in zip(self.deconv_layers, self.final_layers[1:], strict=True):
             x = deconv(torch.cat((x, prediction), 1) if concat else x)  # twice the size
             prediction = final(x)  # (B, K, h, w)
             heatmaps.append(prediction)
-        return Outputs(heatmaps, tags=coarse[:, K:])
+        return Outputs(heatmaps, tags=coarse[:, K:], offsets=offsets)
 
 
 def _higher(inputs: int, width: int, blocks: int) -> nn.Sequential:
@@ -58,13 +63,10 @@ def _higher(inputs: int, width: int, blocks: int) -> nn.Sequential:
     return nn.Sequential(up, *(nn.Sequential(BasicBlock(width)) for _ in range(blocks)))
 
 
-def create(name: str, skeleton: Skeleton | None = None) -> BottomUp:
-    """A network of the zoo without trained weights, ready to be trained: its parameters are those of "scratch".
-
-    skeleton: what to predict instead of the keypoints on the card. Raises ScaleposeError for an unknown name.
-    """
-    card = find_card(name)
-    return build(card if skeleton is None else replace(card, skeleton=skeleton, weights=None, evidence={}))
+def _offsets(inputs: int, K: int) -> nn.Sequential:
+    """Where every keypoint's centre lies: a 3×3 convolution, for it takes looking around, then the prediction."""
+    around = nn.Conv2d(inputs, inputs, 3, padding=1, bias=False)
+    return nn.Sequential(around, nn.BatchNorm2d(inputs), nn.ReLU(inplace=True), nn.Conv2d(inputs, 2 * K, 1))
 
 
 def build(card: ModelCard) -> BottomUp:
@@ -74,13 +76,15 @@ def build(card: ModelCard) -> BottomUp:
     return model
 
 
-def macs(model: nn.Module, size: int) -> int:
-    """Multiply-adds of all convolutions for one picture of size×size pixels, counted without computing anything.
+def macs(model: nn.Module, size: int | tuple[int, int]) -> int:
+    """Multiply-adds of all convolutions for one picture, counted without computing anything.
 
+    size: (width, height) in pixels, or both in one. model: any network, for pictures or crops, in evaluation mode.
     A transposed convolution counts once per input pixel and weight. (The official counter uses output pixels there,
     four times too many: its 47.9 G of HigherHRNet-W32 at 512 are 46.2 G.)
     """
+    width, height = (size, size) if isinstance(size, int) else size
     tensors = {name: tensor.to("meta") for name, tensor in model.state_dict().items()}
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        functional_call(model, tensors, torch.empty(1, 3, size, size, device="meta"))
+        functional_call(model, tensors, torch.empty(1, 3, height, width, device="meta"))
     return counter.get_total_flops() // 2

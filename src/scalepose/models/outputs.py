@@ -14,7 +14,9 @@ class Outputs(Generic[Array]):
 
     heatmaps: (B, K, h, w) each, from coarse (stride 4) to fine; no activation, about 0 to 1.
     tags: (B, K, h, w) at the size of the coarsest heatmaps, or (B, 1, h, w) where all keypoints share one.
-    offsets: (B, K, 2, h, w) at the size of the finest heatmaps, in map pixels, or None.
+    offsets: (B, K, 2, h, w), x and y, or None. Whole pictures: at the size of the tags, from a keypoint to its person's
+    centre, in map pixels. Crops: at the size of the heatmaps, from a pixel to the keypoint nearby, in units of
+    `targets.crops.OFFSET_UNITS`.
     """
 
     heatmaps: list[Array]

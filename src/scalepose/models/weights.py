@@ -1,7 +1,8 @@
-"""Weights in and out of files: safetensors that carry their `ModelCard`, and the checkpoints that others publish.
+"""Weights in and out of files: safetensors that carry their card, and the checkpoints that others publish.
 
-Files are read as tensors and nothing else; one that wants to run code is refused. Names are brought to those of the
-official HigherHRNet code, whatever wrapped the network when it was saved. Nothing is downloaded here.
+For networks of both kinds, whole pictures and crops. Files are read as tensors and nothing else; one that wants to run
+code is refused. Names are brought to those of the official code (HigherHRNet, HRNet, SimpleBaseline, CAL), whatever
+wrapped the network when it was saved. Nothing is downloaded here.
 """
 
 import os
@@ -20,15 +21,18 @@ from torch import Tensor
 
 from scalepose.errors import ScaleposeError
 from scalepose.models.bottomup import BottomUp
-from scalepose.models.zoo import MODELS, ModelCard, find_card
+from scalepose.models.construct import construct
+from scalepose.models.cropcards import CROP_MODELS, CropCard, CropNetwork, card_from_json, find_model
+from scalepose.models.topdown import TopDown
+from scalepose.models.zoo import MODELS, ModelCard
 
 MAX_BYTES = 2 << 30  # four times a W48 training checkpoint with its optimiser
 METADATA_KEY = "scalepose"
 
 # Where training codes put the tensors, in order of preference; "model" is also the model's name in official files.
 _WRAPPERS = ("state_dict", "best_state_dict", "model_state_dict", "model")
-# DistributedDataParallel; the official FP16 runs (Sequential(to half, network, to float)); mmpose 0.x.
-_PREFIXES = ("module.", "1.", "backbone.", "keypoint_head.")
+# DistributedDataParallel; the official FP16 runs (Sequential(to half, network, to float)); mmpose 0.x and 1.x.
+_PREFIXES = ("module.", "1.", "backbone.", "keypoint_head.", "head.")
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,9 @@ class Report:
         return "\n".join(lines)
 
 
-def save_weights(model: BottomUp, path: str | Path, card: ModelCard | None = None, half: bool = False) -> None:
+def save_weights(
+    model: BottomUp | TopDown, path: str | Path, card: ModelCard | CropCard | None = None, half: bool = False
+) -> None:
     """Write a .safetensors file that `load_model` and every runtime can open without being told what it is.
 
     card: what to write about the model, `model.card` by default. half: convolution weights as float16; vectors (batch
@@ -84,15 +90,15 @@ def save_weights(model: BottomUp, path: str | Path, card: ModelCard | None = Non
         raise ScaleposeError(f"{path}: cannot be written ({error})") from error
 
 
-def load_weights(model: BottomUp, path: str | Path) -> Report:
+def load_weights(model: BottomUp | TopDown, path: str | Path) -> Report:
     """Copy into `model`, in place, every tensor of the file whose name and shape it has; the rest of it stays.
 
-    path: .safetensors, or a PyTorch checkpoint: official HigherHRNet (plain, `module.`, `1.`), mmpose 0.x, ImageNet
-    HRNet. Half precision becomes the model's own. With another skeleton the heads do not fit and keep their values:
+    path: .safetensors, or a PyTorch checkpoint: official code (plain, `module.`, `1.`), mmpose, ImageNet HRNet or
+    ResNet. Half precision becomes the model's own. With another skeleton the heads do not fit and keep their values:
     that is fine-tuning. Raises ScaleposeError when the file cannot be read, carries code, or nothing in it fits.
     """
     path = Path(path)
-    tensors, _ = _read(path)
+    tensors = _named_for(model, read_tensors(path)[0])
     report = _compare(model, tensors)
     if not any(tensors[name].ndim > 1 for name in report.matched):  # bare counters and batch norms match by chance
         raise ScaleposeError(f"{path}: no weight in it fits {model.card.name}; it belongs to another network")
@@ -100,7 +106,7 @@ def load_weights(model: BottomUp, path: str | Path) -> Report:
     return report
 
 
-def load_model(model: str | Path) -> BottomUp:
+def load_model(model: str | Path) -> BottomUp | TopDown:
     """A network with its weights, in evaluation mode on the CPU.
 
     model: a name of the zoo whose weights are shipped, or a .safetensors file that scalepose wrote.
@@ -112,10 +118,10 @@ def load_model(model: str | Path) -> BottomUp:
             f"{path}: a .safetensors file that scalepose wrote is needed; an official checkpoint becomes one with: "
             f"scalepose import {path} --model NAME --out {path.stem}.safetensors"
         )
-    tensors, metadata = _read(path)
+    tensors, metadata = read_tensors(path)
     if METADATA_KEY not in metadata:
         raise ScaleposeError(f"{path}: carries no description of its network, so scalepose did not write it")
-    return _assemble(ModelCard.from_json(metadata[METADATA_KEY], str(path)), tensors, path)[0].eval()
+    return _assemble(card_from_json(metadata[METADATA_KEY], str(path)), tensors, path)[0].eval()
 
 
 def weights_file(model: str | Path) -> Path:
@@ -126,7 +132,7 @@ def weights_file(model: str | Path) -> Path:
     path = Path(model)
     if path.suffix or path.exists():
         return path
-    card = find_card(str(model))
+    card = find_model(str(model))
     shipped = card.file(".safetensors")
     if shipped is None:
         raise ScaleposeError(
@@ -141,19 +147,22 @@ def import_official(path: str | Path, name: str, out: str | Path) -> Report:
 
     Raises ScaleposeError unless the file holds every tensor of the model, and names the models that it does fit.
     """
-    path, card = Path(path), replace(find_card(name), weights=None)
-    tensors, _ = _read(path)
+    path, card = Path(path), replace(find_model(name), weights=None)
+    tensors, _ = read_tensors(path)
     model, report = _assemble(card, tensors, path)
     save_weights(model, out)
     return report
 
 
-def _assemble(card: ModelCard, tensors: Mapping[str, Tensor], path: Path) -> tuple[BottomUp, Report]:
+def _assemble(
+    card: ModelCard | CropCard, tensors: Mapping[str, Tensor], path: Path
+) -> tuple[BottomUp | TopDown, Report]:
     """The network of `card` with all its tensors from a file. Takes no memory before the shapes are found to agree."""
     model = _without_memory(card)
+    tensors = _named_for(model, tensors)
     report = _compare(model, tensors)
     if not report.complete:
-        fits = [other.name for other in MODELS.values() if _compare(_without_memory(other), tensors).complete]
+        fits = _fitting(tensors)
         hint = f"the file fits {', '.join(fits)}" if fits else "the file fits no model of the zoo"
         raise ScaleposeError(f"{path}: is not a whole {card.name} ({hint})\n{report}")
     model.to_empty(device="cpu")
@@ -161,12 +170,36 @@ def _assemble(card: ModelCard, tensors: Mapping[str, Tensor], path: Path) -> tup
     return model, report
 
 
-def _without_memory(card: ModelCard) -> BottomUp:
+def _fitting(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Names of all models of which the file holds every tensor."""
+    alike: dict[object, list[ModelCard | CropCard]] = {}  # many cards differ in their pictures alone
+    for card in (*MODELS.values(), *CROP_MODELS.values()):
+        network = card.network
+        if isinstance(network, CropNetwork) and network.head != "cal":
+            network = replace(network, head="udp-offset" if network.has_offsets else "heatmap")
+        alike.setdefault((network, len(card.skeleton)), []).append(card)
+    names = []
+    for cards in alike.values():
+        model = _without_memory(cards[0])
+        if _compare(model, _named_for(model, tensors)).complete:
+            names += [card.name for card in cards]
+    return names
+
+
+def _without_memory(card: ModelCard | CropCard) -> BottomUp | TopDown:
     with torch.device("meta"):
-        return BottomUp(card)
+        return construct(card)
 
 
-def _compare(model: BottomUp, tensors: Mapping[str, Tensor]) -> Report:
+def _named_for(model: BottomUp | TopDown, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """mmpose's HRNet-AE calls its only prediction `final_layer`, as official top-down networks do."""
+    if isinstance(model, TopDown):
+        return tensors
+    leaves = {"final_layer.weight": "final_layers.0.weight", "final_layer.bias": "final_layers.0.bias"}
+    return {leaves.get(name, name): tensor for name, tensor in tensors.items()}
+
+
+def _compare(model: BottomUp | TopDown, tensors: Mapping[str, Tensor]) -> Report:
     ours = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     theirs = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     return Report(
@@ -182,7 +215,7 @@ def _by_part(names: Iterable[str]) -> str:
     return ", ".join(f"{part} ({count})" for part, count in parts.items())
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
     """The tensors of a file under their published names, and its metadata."""
     try:
         size = path.stat().st_size
@@ -237,7 +270,6 @@ def _unpacked(path: Path) -> int:
 
 
 def _published_name(key: str) -> str:
-    key = key.replace("keypoint_head.final_layer.", "keypoint_head.final_layers.0.")  # mmpose's HRNet-AE has but one
     while prefix := next((p for p in _PREFIXES if key.startswith(p)), None):
         key = key.removeprefix(prefix)
     return key

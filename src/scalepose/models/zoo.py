@@ -28,6 +28,9 @@ class Network:
     multi_resolution: heatmaps are supervised at every resolution, not only at the finest.
     aggregate: heatmaps of all supervised resolutions are averaged at test time; otherwise only the finest is used.
     tag_per_keypoint: one tag map for each keypoint type, or a single shared one.
+    mix: channels that the heads read and deconvolutions give: 0 for those of the stride-4 branch alone (published),
+    else all four branches are brought to stride 4 and added in so many channels (as HRNetV2 does for segmentation).
+    centre_offsets: every keypoint also points at its person's centre (as in SPM), a second cue for grouping.
 
     Raises ScaleposeError for values of which no network can be built (they come from recipes and model files).
     """
@@ -43,6 +46,8 @@ class Network:
     multi_resolution: bool = True
     aggregate: bool = True
     tag_per_keypoint: bool = True
+    mix: int = 0
+    centre_offsets: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.modules, tuple) or len(self.modules) != 3:
@@ -55,6 +60,7 @@ class Network:
             ("blocks", self.blocks, 1, 16),
             ("deconvs", self.deconvs, 0, 2),
             ("deconv_blocks", self.deconv_blocks, 0, 16),
+            ("mix", self.mix, 0, 1024),
         ):
             if type(value) is not int or not low <= value <= high:
                 raise ScaleposeError(f"network: {name} must be a whole number from {low} to {high}; got {value!r}")
@@ -110,10 +116,15 @@ class ModelCard:
 
     def file(self, suffix: str) -> Path | None:
         """The shipped weights as a file with `suffix` (".onnx", ".safetensors"), or None."""
-        if self.weights is None:
-            return None
-        path = Path(str(files("scalepose") / "weights" / (self.weights + suffix)))
-        return path if path.is_file() else None
+        return shipped_file(self.weights, suffix)
+
+
+def shipped_file(weights: str | None, suffix: str) -> Path | None:
+    """The file `weights` + `suffix` in scalepose/weights, or None where there is none."""
+    if weights is None:
+        return None
+    path = Path(str(files("scalepose") / "weights" / (weights + suffix)))
+    return path if path.is_file() else None
 
 
 _W32 = Network(width=32)

@@ -1,7 +1,8 @@
 """From torch to an .onnx file that every runtime reads, compared with torch before it is there.
 
-The file takes any batch and any picture whose sides are multiples of 32, has batch norms folded into the convolutions,
-carries its `ModelCard`, and no trace of the machine it was made on. Decoding stays outside of the graph.
+The file takes any batch and any picture whose sides are multiples of 32, or any batch of crops of the card's size. It
+has batch norms folded into the convolutions, carries its card, and no trace of the machine it was made on. Decoding
+stays outside of the graph.
 """
 
 import copy
@@ -27,14 +28,15 @@ except ModuleNotFoundError as error:
 from torch import Tensor, nn
 
 from scalepose.models.bottomup import BottomUp
-from scalepose.models.outputs import Outputs
-from scalepose.runtimes.onnx import INPUT, METADATA_KEY, OnnxRuntime, output_names
-from scalepose.runtimes.runtime import STRIDE
+from scalepose.models.cropcards import CropCard
+from scalepose.models.topdown import TopDown
+from scalepose.models.zoo import ModelCard
+from scalepose.runtimes.onnx import OnnxRuntime
+from scalepose.runtimes.ports import INPUT, METADATA_KEY, STRIDE, output_channels, output_strides, to_names
 from scalepose.runtimes.torch import TorchRuntime
 
 PRECISIONS = ("fp32", "fp16")
 OPSET = 18  # the first that torch's exporter writes; ONNX Runtime reads it since 1.14
-SIZES = ((1, 96, 128), (2, 160, 64), (3, 64, 192))  # (B, H, W) on which a file is compared with torch
 
 # Heatmaps reach to 1. Where a network says next to nothing of made-up pictures, rounding is not measured by that.
 LEAST_SPREAD = 0.1
@@ -47,24 +49,26 @@ TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2}
 class ExportReport:
     """What was written.
 
-    error: the largest difference to torch over all outputs and sizes, in standard deviations of the output.
+    sizes: (B, H, W) on which it was compared with torch. error: the largest difference over all of them and all
+    outputs, in standard deviations of the output.
     """
 
     path: Path
     precision: str
     bytes: int
+    sizes: tuple[tuple[int, int, int], ...]
     error: float
 
     def __str__(self) -> str:
-        sizes = ", ".join(f"{B}×3×{H}×{W}" for B, H, W in SIZES)
+        sizes = ", ".join(f"{B}×3×{H}×{W}" for B, H, W in self.sizes)
         return (
             f"{self.path}: {self.bytes / 1e6:.1f} MB, {self.precision}; differs from torch by at most "
             f"{self.error:.1e} standard deviations of an output (compared at {sizes})"
         )
 
 
-def export_onnx(model: BottomUp, path: str | Path, precision: str = "fp32") -> ExportReport:
-    """Write `model` to an .onnx file: input `images` (B, 3, H, W), outputs `heatmaps_0`, `heatmaps_1`, … and `tags`.
+def export_onnx(model: BottomUp | TopDown, path: str | Path, precision: str = "fp32") -> ExportReport:
+    """Write `model` to an .onnx file: input `images` (B, 3, H, W), outputs as `ports.output_channels` names them.
 
     precision: "fp16" stores the weights as half floats, half the size; they become float32 when the file is opened, so
     the network is as fast as with "fp32". `model` is left as it was. The file appears in one piece.
@@ -81,7 +85,8 @@ def export_onnx(model: BottomUp, path: str | Path, precision: str = "fp32") -> E
         if precision == "fp16":
             _store_as_half(proto.graph)
         partial.write_bytes(proto.SerializeToString(deterministic=True))
-        report = ExportReport(path, precision, partial.stat().st_size, _largest_difference(model, partial))
+        error = _largest_difference(model, partial)
+        report = ExportReport(path, precision, partial.stat().st_size, _sizes(model.card), error)
         if not report.error <= TOLERANCE[precision]:  # NaN too
             raise ScaleposeError(
                 f"{path}: not written, since its outputs would differ from torch by {report.error:.1e} standard "
@@ -109,26 +114,28 @@ def _in_one_piece(path: Path) -> Iterator[Path]:
 class _Flat(nn.Module):
     """The network with a tuple of tensors for outputs: what a graph has."""
 
-    def __init__(self, model: BottomUp):
+    def __init__(self, model: BottomUp | TopDown):
         super().__init__()
         self.model = model
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        outputs: Outputs[Tensor] = self.model(images)
-        assert outputs.tags is not None
-        return *outputs.heatmaps, outputs.tags
+        return tuple(to_names(self.model(images)).values())
 
 
-def _trace(model: BottomUp) -> onnx.ModelProto:
+def _trace(model: BottomUp | TopDown) -> onnx.ModelProto:
     """The graph of `model`, of any batch and size, with its card and nothing that is not needed to run it."""
     dim = torch.export.Dim
-    sides = {2: STRIDE * dim("rows", max=4096), 3: STRIDE * dim("columns", max=4096)}
+    if isinstance(model.card, CropCard):
+        (W, H), sides = model.card.crop_size, {}
+    else:
+        H, W = 2 * STRIDE, 3 * STRIDE
+        sides = {2: STRIDE * dim("rows", max=4096), 3: STRIDE * dim("columns", max=4096)}
     with _quiet():
         program = torch.onnx.export(
             _Flat(model).eval(),
-            (torch.zeros(2, 3, 2 * STRIDE, 3 * STRIDE),),
+            (torch.zeros(2, 3, H, W),),
             input_names=[INPUT],
-            output_names=output_names(model.card),
+            output_names=list(output_channels(model.card)),
             dynamic_shapes={INPUT: {0: dim("batch"), **sides}},
             opset_version=OPSET,
             dynamo=True,
@@ -144,16 +151,18 @@ def _trace(model: BottomUp) -> onnx.ModelProto:
     proto.graph.ClearField("value_info")
     proto.ClearField("metadata_props")
     proto.metadata_props.add(key=METADATA_KEY, value=model.card.to_json())
-    _name_sides(proto.graph)
+    if sides:
+        _name_sides(proto.graph)
     return proto
 
 
 def _name_sides(graph: onnx.GraphProto) -> None:
     """Names for people: `height` and `width` of the images, `height/4` and so on of the maps."""
-    for i, value in enumerate((*graph.input, *graph.output)):
+    strides = output_strides([value.name for value in graph.output])
+    for value in (*graph.input, *graph.output):
         dims = value.type.tensor_type.shape.dim
-        part = "" if i == 0 else "/4" if value.name == "tags" else f"/{4 >> (i - 1)}"
-        dims[2].dim_param, dims[3].dim_param = f"height{part}", f"width{part}"
+        part = f"/{strides[value.name]}" if value.name in strides else ""
+        dims[-2].dim_param, dims[-1].dim_param = f"height{part}", f"width{part}"
 
 
 @contextmanager
@@ -192,18 +201,25 @@ def _store_as_half(graph: onnx.GraphProto) -> None:
     graph.node.extend(nodes)
 
 
-def _largest_difference(model: BottomUp, path: Path) -> float:
-    """Between what torch and ONNX Runtime make of `SIZES`, in standard deviations of each output of torch."""
+def _sizes(card: ModelCard | CropCard) -> tuple[tuple[int, int, int], ...]:
+    """(B, H, W) on which a file is compared with torch."""
+    if isinstance(card, CropCard):
+        width, height = card.crop_size
+        return (1, height, width), (3, height, width)
+    return (1, 96, 128), (2, 160, 64), (3, 64, 192)
+
+
+def _largest_difference(model: BottomUp | TopDown, path: Path) -> float:
+    """Between what torch and ONNX Runtime make of `_sizes`, in standard deviations of each output of torch."""
     reference, exported = TorchRuntime(model), OnnxRuntime(path)
     random = np.random.default_rng(0)
     worst = 0.0
-    for B, H, W in SIZES:
+    for B, H, W in _sizes(model.card):
         # Patches, not single pixels: of those, a trained network makes next to nothing, and any difference looks large.
         images = random.standard_normal((B, 3, H // 4, W // 4), np.float32).repeat(4, axis=2).repeat(4, axis=3)
-        expected, given = reference(images), exported(images)
-        for a, b in zip([*expected.heatmaps, expected.tags], [*given.heatmaps, given.tags], strict=True):
-            assert a is not None
-            assert b is not None
+        expected, given = to_names(reference(images)), to_names(exported(images))
+        for name, a in expected.items():
+            b = given[name]
             if a.shape != b.shape:
                 return float("inf")
             worst = max(worst, float(np.abs(a - b).max() / max(a.std(), LEAST_SPREAD)))

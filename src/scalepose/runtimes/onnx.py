@@ -12,12 +12,10 @@ import onnxruntime
 
 from scalepose.errors import ScaleposeError
 from scalepose.models.outputs import Outputs
-from scalepose.models.zoo import ModelCard
-from scalepose.runtimes.runtime import check_images, cores
+from scalepose.runtimes.ports import INPUT, METADATA_KEY, check_graph, check_images, from_names, read_card
+from scalepose.runtimes.runtime import cores
 
 MAX_BYTES = 2 << 30  # what one protobuf, and so one .onnx file, can hold
-METADATA_KEY = "scalepose"
-INPUT = "images"
 
 # Exhaustive search, the default, is repeated for every new size of picture and takes seconds each time.
 _PROVIDERS = {"CUDAExecutionProvider": {"cudnn_conv_algo_search": "HEURISTIC"}, "CPUExecutionProvider": {}}
@@ -37,9 +35,9 @@ class OnnxRuntime:
         except Exception as error:  # the runtime's own exceptions share no base class
             raise ScaleposeError(f"{path}: is no ONNX file that can be run ({_first_line(error)})") from error
         self.card = read_card(self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), path)
-        self._names = output_names(self.card)
-        channels = {node.name: node.shape[1] for node in self._session.get_outputs()}
+        channels = {node.name: tuple(node.shape[1:-2]) for node in self._session.get_outputs()}
         check_graph(self.card, [node.name for node in self._session.get_inputs()], channels, path)
+        self._names = list(channels)
         where = self._session.get_providers()[0]
         threads = f" · {cores()} threads" if where == "CPUExecutionProvider" else ""
         self.name = f"onnxruntime {onnxruntime.__version__} · {where}{threads}"
@@ -48,10 +46,10 @@ class OnnxRuntime:
         return f"OnnxRuntime({self.card.name!r}, {self.name})"
 
     def __call__(self, images: np.ndarray) -> Outputs[np.ndarray]:
-        """(B, 3, H, W) float32 normalised RGB, H and W multiples of 32 → heatmaps and tags, float32."""
-        check_images(images)
-        *heatmaps, tags = (np.asarray(maps) for maps in self._session.run(self._names, {INPUT: images}))
-        return Outputs(heatmaps, tags)
+        """As `Runtime` has it."""
+        check_images(images, self.card)
+        arrays = map(np.asarray, self._session.run(self._names, {INPUT: images}))
+        return from_names(dict(zip(self._names, arrays, strict=True)))
 
 
 def _options() -> onnxruntime.SessionOptions:
@@ -65,11 +63,6 @@ def _options() -> onnxruntime.SessionOptions:
     return options
 
 
-def output_names(card: ModelCard) -> list[str]:
-    """Names of the outputs of an exported network, coarse to fine, tags last."""
-    return [*(f"heatmaps_{level}" for level in range(card.network.deconvs + 1)), "tags"]
-
-
 def check_file(path: Path) -> None:
     """Raise ScaleposeError when there is no file, an empty one, or one larger than an ONNX file can be."""
     try:
@@ -78,28 +71,6 @@ def check_file(path: Path) -> None:
         raise ScaleposeError(f"{path}: cannot be read ({error.strerror})") from error
     if not 0 < size < MAX_BYTES:
         raise ScaleposeError(f"{path}: has {size} bytes, so it is no whole ONNX file; fetch or export it again")
-
-
-def read_card(text: str | None, path: Path) -> ModelCard:
-    """The card inside of an ONNX file. Raises ScaleposeError when there is none."""
-    if not text:
-        raise ScaleposeError(
-            f"{path}: carries no description of its network, so scalepose did not write it; "
-            "make one from weights with: scalepose export MODEL --to onnx --out PATH"
-        )
-    return ModelCard.from_json(text, str(path))
-
-
-def check_graph(card: ModelCard, inputs: list[str], outputs: dict[str, int], path: Path) -> None:
-    """Raise ScaleposeError unless what goes in and out of a graph (name → channels) is what the card says."""
-    K = len(card.skeleton)
-    expected = dict.fromkeys(output_names(card), K)
-    expected["tags"] = K if card.network.tag_per_keypoint else 1
-    if inputs != [INPUT] or outputs != expected:
-        raise ScaleposeError(
-            f"{path}: does not hold the network it describes: {card.name} gives {expected} from [{INPUT!r}], "
-            f"the file gives {outputs} from {inputs}; export it again"
-        )
 
 
 def _first_line(error: Exception) -> str:

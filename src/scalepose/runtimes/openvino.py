@@ -9,8 +9,9 @@ import numpy as np
 
 from scalepose.errors import MissingExtra, ScaleposeError
 from scalepose.models.outputs import Outputs
-from scalepose.runtimes.onnx import METADATA_KEY, check_file, check_graph, output_names, read_card
-from scalepose.runtimes.runtime import check_images, cores
+from scalepose.runtimes.onnx import check_file
+from scalepose.runtimes.ports import METADATA_KEY, check_graph, check_images, from_names, read_card
+from scalepose.runtimes.runtime import cores
 
 try:
     import openvino
@@ -32,9 +33,11 @@ class OpenvinoRuntime:
             raise ScaleposeError(f"{path}: is no ONNX file that can be run") from error
         key = ["framework", METADATA_KEY]
         self.card = read_card(model.get_rt_info(key).astype(str) if model.has_rt_info(key) else None, path)
-        self._names = output_names(self.card)
-        channels = {port.any_name: port.partial_shape[1].get_length() for port in model.outputs}
+        channels = {
+            port.any_name: tuple(d.get_length() for d in list(port.partial_shape)[1:-2]) for port in model.outputs
+        }
         check_graph(self.card, [port.any_name for port in model.inputs], channels, path)
+        self._names = list(channels)
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": cores(),
@@ -48,8 +51,7 @@ class OpenvinoRuntime:
         return f"OpenvinoRuntime({self.card.name!r}, {self.name})"
 
     def __call__(self, images: np.ndarray) -> Outputs[np.ndarray]:
-        """(B, 3, H, W) float32 normalised RGB, H and W multiples of 32 → heatmaps and tags, float32."""
-        check_images(images)
+        """As `Runtime` has it."""
+        check_images(images, self.card)
         results = self._model([images])
-        *heatmaps, tags = (np.array(results[name]) for name in self._names)  # copies: its buffers are used again
-        return Outputs(heatmaps, tags)
+        return from_names({name: np.array(results[name]) for name in self._names})  # copies: its buffers are used again

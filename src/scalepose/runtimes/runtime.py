@@ -5,20 +5,22 @@ Knows which file each runtime reads; what is inside of the files, the runtimes k
 
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from scalepose.errors import ScaleposeError
+from scalepose.models.cropcards import CropCard, find_model
 from scalepose.models.outputs import Outputs
-from scalepose.models.zoo import ModelCard, find_card
+from scalepose.models.zoo import ModelCard
 
 RUNTIMES = ("auto", "onnx", "openvino", "torch")
-STRIDE = 32  # of HRNet's coarsest branch: the sides of the input must be multiples of it
+
+Card = TypeVar("Card", bound=ModelCard | CropCard, covariant=True)
 
 
-class Runtime(Protocol):
-    """A network with its weights, ready to run."""
+class Runtime(Protocol[Card]):
+    """A network with its weights, ready to run: `Runtime[ModelCard]` for pictures, `Runtime[CropCard]` for crops."""
 
     @property
     def name(self) -> str:
@@ -26,20 +28,21 @@ class Runtime(Protocol):
         ...
 
     @property
-    def card(self) -> ModelCard:
+    def card(self) -> Card:
         """Which network it is."""
         ...
 
     def __call__(self, images: np.ndarray) -> Outputs[np.ndarray]:
-        """(B, 3, H, W) float32 normalised RGB, H and W multiples of 32 → heatmaps and tags, float32.
+        """(B, 3, H, W) float32 normalised RGB → what the network says, float32. H and W are multiples of 32; of crops
+        those of the card.
 
         Raises ScaleposeError for another shape or dtype.
         """
         ...
 
 
-def open_runtime(model: str | Path, runtime: str = "auto") -> Runtime:
-    """Open a network to run it.
+def open_runtime(model: str | Path, runtime: str = "auto") -> Runtime[Any]:
+    """Open a network to run it, of either kind: which, its card tells.
 
     model: a name of the zoo whose weights are shipped, or a file that scalepose wrote: .onnx or .safetensors.
     runtime: one of `RUNTIMES`. "auto" takes ONNX Runtime for .onnx, torch for .safetensors.
@@ -75,21 +78,6 @@ def open_runtime(model: str | Path, runtime: str = "auto") -> Runtime:
     )
 
 
-def check_images(images: np.ndarray) -> None:
-    """Raise ScaleposeError unless `images` is what a `Runtime` takes."""
-    if images.dtype != np.float32 or images.ndim != 4 or images.shape[1] != 3:
-        raise ScaleposeError(
-            f"the network takes (B, 3, H, W) float32 images, not {images.shape} {images.dtype}; "
-            "scalepose.models.normalise makes them from (H, W, 3) uint8 RGB"
-        )
-    B, _, H, W = images.shape
-    if min(B, H, W) < 1 or H % STRIDE or W % STRIDE:
-        raise ScaleposeError(
-            f"the network takes sides that are multiples of {STRIDE} pixels, not {W}×{H} (batch of {B}); "
-            "scalepose.View.fit resizes and pads"
-        )
-
-
 def cores() -> int:
     """How many threads to compute with: OMP_NUM_THREADS if set, else the cores this process may use."""
     wish = os.environ.get("OMP_NUM_THREADS", "")
@@ -105,7 +93,7 @@ def model_file(model: str | Path, runtime: str) -> Path:
         if not path.is_file():
             raise ScaleposeError(f"{path}: there is no such file")
         return path
-    card = find_card(str(model))
+    card = find_model(str(model))
     shipped = card.file(".safetensors" if runtime == "torch" else ".onnx")
     if shipped is None and runtime == "auto":
         shipped = card.file(".safetensors")

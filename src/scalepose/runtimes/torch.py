@@ -11,10 +11,10 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtra("torch", "torch") from error
 
-from scalepose.models import BottomUp, load_model
+from scalepose.models import BottomUp, CropCard, TopDown, load_model
 from scalepose.models.outputs import Outputs
 from scalepose.models.zoo import ModelCard
-from scalepose.runtimes.runtime import check_images
+from scalepose.runtimes.ports import check_images, from_names, to_names
 
 
 class TorchRuntime:
@@ -23,7 +23,7 @@ class TorchRuntime:
     `model` is not copied: it is put in evaluation mode, and its weights can go on changing.
     """
 
-    def __init__(self, model: BottomUp):
+    def __init__(self, model: BottomUp | TopDown):
         self._model = model.eval()
         self._device = next(model.parameters()).device
         if self._device.type == "cpu":
@@ -33,7 +33,7 @@ class TorchRuntime:
         self.name = f"torch {torch.__version__} · {where}"
 
     @property
-    def card(self) -> ModelCard:
+    def card(self) -> ModelCard | CropCard:
         """Which network it is."""
         return self._model.card
 
@@ -41,13 +41,13 @@ class TorchRuntime:
         return f"TorchRuntime({self.card.name!r}, {self.name})"
 
     def __call__(self, images: np.ndarray) -> Outputs[np.ndarray]:
-        """(B, 3, H, W) float32 normalised RGB, H and W multiples of 32 → heatmaps and tags, float32."""
-        check_images(images)
+        """As `Runtime` has it."""
+        check_images(images, self.card)
         with torch.inference_mode():
             batch = torch.from_numpy(images).to(self._device, memory_format=torch.channels_last)
             outputs = self._model(batch)
-        arrays = [maps.float().contiguous().cpu().numpy() for maps in (*outputs.heatmaps, outputs.tags)]
-        return Outputs(arrays[:-1], arrays[-1])
+        maps = to_names(outputs).items()
+        return from_names({name: tensor.float().contiguous().cpu().numpy() for name, tensor in maps})
 
 
 def open_torch(path: str | Path) -> TorchRuntime:

@@ -15,8 +15,8 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from scalepose.errors import ScaleposeError
-from scalepose.training.recipe import Checkpoint
-from scalepose.training.task import PoseTask
+from scalepose.training.parts import Checkpoint
+from scalepose.training.updates import Task
 
 
 class Stopped(Exception):
@@ -47,7 +47,7 @@ class Checkpoints(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save where it is time, and stop where somebody asked."""
-        assert isinstance(pl_module, PoseTask)
+        assert isinstance(pl_module, Task)
         if not pl_module.between_updates or pl_module.batches >= self._batches:
             return
         steps, minutes = self._checkpoint.steps, self._checkpoint.minutes

@@ -15,7 +15,8 @@ from typing import Any
 from scalepose.errors import ScaleposeError
 from scalepose.evaluation.provenance import command, commit, hardware, versions
 from scalepose.training.processes import Processes
-from scalepose.training.recipe import Recipe, read_recipe
+from scalepose.training.kinds import read_plan
+from scalepose.training.parts import Plan
 
 # Nothing that is learned depends on these keys; a resumed run may have others.
 _FREE = ("data.workers", "checkpoint.steps", "checkpoint.minutes", "log_every")
@@ -33,7 +34,7 @@ class RunFolder:
         self.best = path / "best.safetensors"
         self.model = path / "model.safetensors"
 
-    def check(self, recipe: Recipe, processes: Processes, resume: bool) -> None:
+    def check(self, recipe: Plan, processes: Processes, resume: bool) -> None:
         """Raise ScaleposeError when `recipe` must not run in this folder."""
         used = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
         if used and not resume:
@@ -42,7 +43,7 @@ class RunFolder:
             raise ScaleposeError(f"{self.path} exists already and is not the folder of a run; give another --out")
         if not used:
             return
-        begun = asdict(read_recipe(self.recipe))
+        begun = asdict(read_plan(self.recipe))
         other = [key for key in _differences(begun, asdict(recipe)) if key not in _FREE]
         if other:
             raise ScaleposeError(
@@ -55,7 +56,7 @@ class RunFolder:
                 f"{self.path}: the run was begun by {before} processes and cannot go on with {processes.world_size}"
             )
 
-    def begin(self, recipe: Recipe, processes: Processes) -> None:
+    def begin(self, recipe: Plan, processes: Processes) -> None:
         """Write down what is asked, and who runs it on what. Raises ScaleposeError when that cannot be written."""
         start: dict[str, Any] = {
             "time": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -11,7 +11,7 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from tqdm import tqdm
 
-from scalepose.training.task import PoseTask
+from scalepose.training.updates import Task
 
 
 class CsvLog(Logger):
@@ -73,7 +73,7 @@ class ProgressBar(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the bar, in a file of a background run only now and then."""
-        assert isinstance(pl_module, PoseTask)
+        assert isinstance(pl_module, Task)
         if trainer.is_global_zero:
             pause = 0.5 if sys.stderr.isatty() else 60
             self._bar = tqdm(
@@ -89,7 +89,7 @@ class ProgressBar(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Move on."""
-        assert isinstance(pl_module, PoseTask)
+        assert isinstance(pl_module, Task)
         if self._bar is None or not pl_module.between_updates:
             return
         names = ("loss", "pictures_per_second", "skipped", "AP")

@@ -5,7 +5,7 @@ The published schedule (section 4.1: steps at epochs 200 and 260 of 300) and hal
 
 import math
 
-from scalepose.training.recipe import Optimiser, Schedule
+from scalepose.training.parts import Optimiser, Schedule
 
 
 def peak_rate(optimiser: Optimiser, effective_batch: int) -> float:

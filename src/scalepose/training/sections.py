@@ -7,11 +7,45 @@ import dataclasses
 import difflib
 import types
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
 from scalepose.errors import ScaleposeError
+
+MAX_FILE_BYTES = 1 << 20
+
+Kind = TypeVar("Kind")
+
+
+def read_file(kind: type[Kind], path: str | Path, overrides: Mapping[str, str] | None = None) -> Kind:
+    """Read the yaml file `path` as a dataclass; `overrides` maps dotted keys such as "data.train.0.images" to yaml text
+    that replaces what the file says there. Raises ScaleposeError naming the file and the key.
+    """
+    content = read_keys(path)
+    for key, text in (overrides or {}).items():
+        override(content, key, text)
+    try:
+        return read(kind, content)
+    except ScaleposeError as error:
+        raise ScaleposeError(f"{path}: {error}") from error
+
+
+def read_keys(path: str | Path) -> dict[Any, Any]:
+    """The plain values of a yaml file that holds keys. Raises ScaleposeError naming it when it is none."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ScaleposeError(f"{path}: a recipe is small; this file has over {MAX_FILE_BYTES} bytes")
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ScaleposeError(f"{path}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ScaleposeError(f"{path}: is no yaml text ({error})") from error
+    if not isinstance(content, dict):
+        raise ScaleposeError(f"{path}: must hold the keys of a recipe, such as 'model' and 'data'")
+    return content
 
 
 def override(content: Any, key: str, text: str) -> None:

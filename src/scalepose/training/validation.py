@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from scalepose.data.annotations import Annotations, Picture
 from scalepose.evaluation import average_precision
 from scalepose.models import save_weights
-from scalepose.training.task import PoseTask
+from scalepose.training.updates import Task
 
 METRICS = ("AP", "AP50", "AP75", "APM", "APL", "AR")
 
@@ -52,7 +52,7 @@ class Measure(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Measure, tell the log, and save a network that is better than any before."""
-        assert isinstance(pl_module, PoseTask)
+        assert isinstance(pl_module, Task)
         metrics = average_precision(self._annotations, _gather(self._results, trainer.world_size))
         figures = {name: metrics[name] for name in METRICS}
         pl_module.write_log(figures)

@@ -1,0 +1,54 @@
+"""What is compared: models, each on every runtime that is installed and can open its file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scalepose.errors import MissingExtra, ScaleposeError
+from scalepose.runtimes import Runtime, open_runtime
+from scalepose.runtimes.runtime import RUNTIMES, model_file
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One model on one runtime, as named by the user, with the file behind it."""
+
+    model: str
+    runtime_name: str
+    file: Path
+    runtime: Runtime
+
+    @property
+    def label(self) -> str:
+        """For tables: "default · onnx"."""
+        return f"{Path(self.model).stem} · {self.runtime_name}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """configurations: those that can be measured. left_out: the others, each with its reason in one line."""
+
+    configurations: Sequence[Configuration]
+    left_out: Sequence[str]
+
+
+def open_configurations(models: Sequence[str], runtimes: Sequence[str]) -> Found:
+    """Every model on every runtime. Without `runtimes`, on all that are installed and take the model's file.
+
+    Raises ScaleposeError when a runtime that was asked for cannot open a model, and when none can.
+    """
+    opened: list[Configuration] = []
+    left_out: list[str] = []
+    for model in dict.fromkeys(models):
+        for name in dict.fromkeys(runtimes) or [name for name in RUNTIMES if name != "auto"]:
+            try:
+                runtime = open_runtime(model, name)
+            except (ScaleposeError, MissingExtra) as error:
+                if runtimes:
+                    raise
+                left_out.append(f"{model} on {name}: {error}")
+                continue
+            opened.append(Configuration(model, name, model_file(model, name), runtime))
+    if not opened:
+        raise ScaleposeError("there is nothing to measure:\n" + "\n".join(f"  {reason}" for reason in left_out))
+    return Found(opened, left_out)
