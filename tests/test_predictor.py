@@ -94,7 +94,7 @@ def test_paper_profile_is_the_published_procedure(tiny_model, size, scales, flip
     image = picture(*size)
     predictor = Predictor(TorchRuntime(tiny_model), profile="paper", flip=flip, scales=scales)
     reference = Published(tiny_model, 64, flip, scales)
-    heatmaps, tags, _ = predictor.maps(image)
+    heatmaps, tags, _, _ = predictor.maps(image)
     expected_heatmaps, expected_tags = reference.maps(image)
     assert heatmaps.shape == expected_heatmaps.shape
     assert tags.shape == expected_tags.shape
@@ -178,8 +178,8 @@ def test_a_mirrored_picture_gives_mirrored_people(tiny_model):
     """With flip averaging left and right are treated alike: mirroring the picture mirrors the maps, pairs exchanged."""
     image = picture(96, 64)  # nothing to pad
     predictor = Predictor(TorchRuntime(tiny_model), flip=True)
-    heatmaps, _, _ = predictor.maps(image)
-    mirrored, _, _ = predictor.maps(np.ascontiguousarray(image[:, ::-1]))
+    heatmaps, *_ = predictor.maps(image)
+    mirrored, *_ = predictor.maps(np.ascontiguousarray(image[:, ::-1]))
     np.testing.assert_allclose(mirrored, heatmaps[FLIP][:, :, ::-1], atol=1e-5)
 
 

@@ -73,15 +73,15 @@ class Predictor:
 
         Raises ScaleposeError when the file cannot be read or the array is no picture.
         """
-        heatmaps, tags, view = self.maps(image)
-        points, values, scores = group(heatmaps, tags, self.card.skeleton, profile=self.profile)
+        heatmaps, tags, offsets, view = self.maps(image)
+        points, values, scores = group(heatmaps, tags, self.card.skeleton, profile=self.profile, offsets=offsets)
         points = view.to_image(points, map_size=heatmaps.shape[:0:-1])
         best_first = np.argsort(-scores, kind="stable")
         return Poses(points, values, scores, self.card.skeleton)[best_first]
 
-    def maps(self, image: str | Path | np.ndarray) -> tuple[np.ndarray, np.ndarray, View]:
-        """What is grouped: heatmaps (K, h, w) and tags (K, h', w', T) float32 of all looks at the picture, and a view
-        whose input they cover.
+    def maps(self, image: str | Path | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, View]:
+        """What is grouped: heatmaps (K, h, w), tags (K, h', w', T) and, if the network gives them, centre offsets
+        (K, 2, h'', w''), float32, of all looks at the picture; and a view whose input they cover.
         """
         if isinstance(image, (str, Path)):
             image = read_image(image, exif=self.profile == "fast")

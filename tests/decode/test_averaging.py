@@ -28,7 +28,7 @@ def test_resizing_is_torch_interpolate(size, wanted):
     average = Average(COCO17, wanted[::-1], project=True, aggregate=True)
     average.add(Outputs([maps], maps))
     expected = torch.nn.functional.interpolate(torch.from_numpy(maps), size=wanted, mode="bilinear")[0].numpy()
-    heatmaps, tags = average.result()
+    heatmaps, tags, _ = average.result()
     np.testing.assert_allclose(heatmaps, expected, atol=1e-5)
     np.testing.assert_allclose(tags[..., 0], expected, atol=1e-5)
 
@@ -62,7 +62,7 @@ def looks(average, passes):
     for straight, mirrored, with_tags in passes:
         average.add(straight, with_tags=with_tags)
         average.add(mirrored, mirrored=True, with_tags=with_tags)
-    return average.result()
+    return average.result()[:2]
 
 
 @pytest.mark.parametrize("supervised", [(0, 1), (1,)])
@@ -90,7 +90,7 @@ def test_without_projection_tags_stay_on_their_grid():
     average = Average(COCO17, (24, 16), project=False, aggregate=True)
     one = outputs(0)
     average.add(one)
-    heatmaps, tags = average.result()
+    heatmaps, tags, _ = average.result()
     assert heatmaps.shape == (17, 16, 24)
     assert one.tags is not None
     np.testing.assert_array_equal(tags[..., 0], one.tags[0])
@@ -105,10 +105,22 @@ def test_a_mirrored_look_of_the_same_maps_changes_nothing():
     both.add(one)
     both.add(mirrored, mirrored=True)
     np.testing.assert_allclose(both.result()[0], alone.result()[0], atol=1e-6)
-    _, tags = both.result()
+    _, tags, _ = both.result()
     np.testing.assert_array_equal(tags[..., 0], tags[..., 1])
 
 
 def test_a_network_without_tags_is_refused():
     with pytest.raises(ScaleposeError, match="no tags"):
         Average(COCO17, (24, 16), project=False, aggregate=True).add(Outputs(outputs(0).heatmaps))
+
+
+def test_offsets_of_a_mirrored_look_point_the_other_way():
+    """What a mirror shows of a person left of its centre is a person right of it, with left and right exchanged."""
+    one = outputs(0)
+    one.offsets = np.random.default_rng(1).normal(size=(1, 17, 2, 8, 12)).astype(np.float32)
+    mirrored = Outputs(one.heatmaps, one.tags, one.offsets[:, FLIP, :, :, ::-1] * np.array([-1, 1]).reshape(2, 1, 1))
+    average = Average(COCO17, (24, 16), project=False, aggregate=False)
+    average.add(one)
+    average.add(mirrored, mirrored=True)
+    average.add(outputs(2), with_tags=False)
+    np.testing.assert_allclose(average.result()[2], one.offsets[0], rtol=1e-5)

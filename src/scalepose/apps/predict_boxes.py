@@ -112,10 +112,15 @@ def predict_boxes_command(
         return 1
     identities = identify(found.pictures)
     sinks = choose_sinks(found.pictures, identities, out, json, csv, draw, DEFAULT_FOLDER)
-    with ExitStack() as opened:
-        for sink in sinks:
-            opened.enter_context(sink)
-        tally = predict_boxes(found.pictures, identities, file, predictor, sinks, score, keypoint_score)
+    try:
+        with ExitStack() as opened:
+            for sink in sinks:
+                opened.enter_context(sink)
+            tally = predict_boxes(found.pictures, identities, file, predictor, sinks, score, keypoint_score)
+    except KeyboardInterrupt:
+        where = (sink.describe() for sink in sinks)
+        print("scalepose: stopped; what was done is kept:", *where, sep="\n", file=sys.stderr)
+        raise
     people = "1 person" if tally.people == 1 else f"{tally.people} people"
     pictures = "1 picture" if tally.pictures == 1 else f"{tally.pictures} pictures"
     bare = f", {tally.bare} of them without boxes" if tally.bare else ""

@@ -1,6 +1,7 @@
 """Several looks at one picture (levels of the network, mirrored, at other sizes) brought to one set of maps.
 
-Heatmaps are averaged; tags cannot be, since every look numbers the people in its own way, so they stand side by side.
+Heatmaps are averaged, and so are centre offsets; tags cannot be, since every look numbers the people in its own way, so
+they stand side by side.
 HigherHRNet, section 3.4 (heatmap aggregation), and the official multi-scale test. Knows no networks and no grouping.
 """
 
@@ -13,6 +14,8 @@ from scalepose.errors import ScaleposeError
 from scalepose.geometry import Size
 from scalepose.models.outputs import Outputs
 from scalepose.skeletons import Skeleton
+
+_TO_THE_LEFT = np.array([-1, 1], np.float32)[:, None, None]  # what a mirror does to x and y of a direction
 
 
 class Average:
@@ -27,9 +30,11 @@ class Average:
         self._sum: np.ndarray | None = None
         self._looks = 0
         self._tags: list[np.ndarray] = []
+        self._offsets: list[np.ndarray] = []
 
     def add(self, outputs: Outputs[np.ndarray], mirrored: bool = False, with_tags: bool = True) -> None:
-        """Take one look, a batch of one picture. mirrored: the network saw it mirrored. with_tags: keep its tags.
+        """Take one look, a batch of one picture. mirrored: the network saw it mirrored. with_tags: keep its tags
+        and offsets.
 
         All looks must cover the same part of the picture, and all whose tags are kept be of one size. Raises
         ScaleposeError when the network gives no tags.
@@ -49,18 +54,25 @@ class Average:
             if self._project:
                 tags = _resize(_resize(tags, finest), self._size)
             self._tags.append(self._upright(tags, mirrored))
+            if outputs.offsets is not None:
+                offsets = self._upright(outputs.offsets[0], mirrored)  # (K, 2, h, w)
+                self._offsets.append(offsets * _TO_THE_LEFT if mirrored else offsets)
 
-    def result(self) -> tuple[np.ndarray, np.ndarray]:
-        """Heatmaps (K, h, w) and tags (K, h', w', T) float32 of all looks."""
+    def result(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Heatmaps (K, h, w), tags (K, h', w', T) and centre offsets (K, 2, h'', w'') float32 of all looks. The offsets
+        are None for networks that give none; their grid is that of the network's tags.
+        """
         assert self._sum is not None
         tags = np.moveaxis(np.stack(self._tags), 0, -1)  # (K or 1, h', w', T), each tag channel in one piece
-        return self._sum / np.float32(self._looks), np.broadcast_to(tags, (len(self._skeleton), *tags.shape[1:]))
+        tags = np.broadcast_to(tags, (len(self._skeleton), *tags.shape[1:]))
+        offsets = np.mean(self._offsets, axis=0) if self._offsets else None
+        return self._sum / np.float32(self._looks), tags, offsets
 
     def _upright(self, maps: np.ndarray, mirrored: bool) -> np.ndarray:
-        """Maps (C, h, w) of a mirrored picture, mirrored back: left and right change places and names."""
+        """Maps (C, …, h, w) of a mirrored picture, mirrored back: left and right change places and names."""
         if not mirrored:
             return maps
-        maps = maps[:, :, ::-1]
+        maps = maps[..., ::-1]
         return maps[self._skeleton.flip_index] if len(maps) > 1 else maps
 
 

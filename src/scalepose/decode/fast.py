@@ -11,8 +11,8 @@ Differs from the published parser in that
 """
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from scalepose.decode.assignment import linear_sum_assignment
 from scalepose.decode.centres import Votes, read_votes
 from scalepose.decode.duplicates import without_duplicates
 from scalepose.decode.hidden import find_hidden

@@ -6,8 +6,8 @@ nearer is taken, else the one opened first; missing keypoints are NaN instead of
 """
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from scalepose.decode.assignment import linear_sum_assignment
 from scalepose.decode.peaks import Peaks, find_peaks, quarter_pixel, require_finite
 from scalepose.decode.recovery import recover_missing
 

@@ -2,19 +2,16 @@
 is the person's.
 
 Official `HeatmapParser.refine`, for all people at once and without looking at every pixel: the maps are cut into
-blocks, the largest heat of a block and, where that says too little, the range of its tags bound what a pixel there can
-reach, and the most promising blocks are opened until no other can win. The result is that of the exhaustive search, to
-the bit: every step of the sum is monotone, also after rounding to float32, so the bound of a block is never below one
-of its pixels.
+blocks, the range of heat and tags within a block bounds what a pixel there can reach, and the most promising blocks
+are opened until no other can win. The result is that of the exhaustive search, to the bit: every step of the sum is
+monotone, also after rounding to float32, so the bound of a block is never below one of its pixels.
 """
-
-from collections.abc import Iterable
 
 import numpy as np
 
 BLOCK = 16  # pixels; a power of two
-OPEN_AT_ONCE = 4096  # blocks; bounds the memory
-READING = 2  # the time it takes to open all blocks of a map, in those that it takes to find the ranges of their tags
+STRIP = 8 * BLOCK  # rows that are read at once: they stay in the cache
+OPEN_AT_ONCE = 1024  # blocks; bounds the memory
 
 
 def recover_missing(
@@ -41,52 +38,59 @@ def _search(
     heatmap: np.ndarray, tags: np.ndarray, references: np.ndarray, corners: np.ndarray, inside: np.ndarray
 ) -> np.ndarray:
     """One keypoint type: heatmap (h, w), tags (h, w, T), references (Q, T) → (Q,) flat pixel indices."""
-    heat, channels = heatmap.reshape(-1), tags.reshape(len(heatmap) * heatmap.shape[1], -1).T  # (h·w,), (T, h·w)
+    channels = tags.reshape(heatmap.size, -1).T  # (T, h·w), no copy
+    bound = np.zeros((len(references), len(corners)), np.float32)  # (Q, blocks), at first squares of distances
+    for own, low, high in zip(
+        references.T[:, :, None], _over_blocks(np.minimum, tags), _over_blocks(np.maximum, tags), strict=True
+    ):
+        gap = np.maximum(low - own, own - high)
+        np.maximum(gap, 0, out=gap)
+        gap *= gap
+        bound += gap
+    np.round(np.sqrt(bound, out=bound), out=bound)
+    np.subtract(_over_blocks(np.maximum, heatmap[..., None]), bound, out=bound)
 
     def open_blocks(searches: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The largest value in each of N blocks for its search, and the flat index of the first pixel that has it."""
         pixels = corners[blocks, None] + inside  # (N, pixels of a block)
-        distance = _norm(
-            [tag[pixels] - own[:, None] for tag, own in zip(channels, references[searches].T, strict=True)]
-        )
-        value = heat[pixels] - np.round(distance)
+        squared = np.zeros(pixels.shape, np.float32)
+        for tag, own in zip(channels, references[searches].T, strict=True):
+            difference = tag[pixels]
+            difference -= own[:, None]
+            difference *= difference
+            squared += difference
+        value = np.take(heatmap, pixels)
+        value -= np.round(np.sqrt(squared, out=squared), out=squared)
         at = np.arange(len(blocks)), value.argmax(axis=1)
         return value[at], pixels[at]
 
-    Q = len(references)
-    most_heat = _over_blocks(np.maximum, heatmap[..., None])[0]  # (blocks,)
-    bound = np.tile(most_heat, (Q, 1))  # (Q, blocks)
-    opened = np.zeros(bound.shape, bool)
-    tags_known = False  # to the bound
-    best, place = np.full(Q, -np.inf, np.float32), np.zeros(Q, np.intp)
-    many = 1  # blocks that each search opens next
-    while True:
-        # A block that can only equal the best matters if it may hold an earlier pixel.
-        contends = (bound > best[:, None]) | ((bound == best[:, None]) & (corners < place[:, None]))
-        contends &= ~opened
-        going = np.flatnonzero(contends.any(axis=1))
-        if not len(going):
-            return place
-        if many > 1 and not tags_known and READING * np.count_nonzero(contends) > len(corners):
-            low, high = _over_blocks(np.minimum, tags), _over_blocks(np.maximum, tags)  # (T, blocks)
-            own = references.T[:, :, None]
-            bound -= np.round(_norm(np.maximum(np.maximum(low[:, None] - own, own - high[:, None]), 0)))
-            tags_known = True
-            continue
-        hope = np.where(contends[going], bound[going], -np.inf)
-        blocks = np.argpartition(-hope, min(many, len(corners)) - 1, axis=1)[:, :many]
-        searches, blocks = np.repeat(going, blocks.shape[1]), blocks.ravel()
-        able = contends[searches, blocks]
-        searches, blocks = searches[able], blocks[able]
-        value, pixel = open_blocks(searches, blocks)
-        opened[searches, blocks] = True
+    def contends(searches: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+        """A block that can only equal the best matters if it may hold an earlier pixel."""
+        reach = bound[searches, blocks]
+        return (reach > best[searches]) | ((reach == best[searches]) & (corners[blocks] < place[searches]))
+
+    each = np.arange(len(references))
+    first = bound.argmax(axis=1)
+    best, place = open_blocks(each, first)
+    bound[each, first] = -np.inf
+    searches, blocks = np.nonzero(bound >= best[:, None])
+    order = np.lexsort((-bound[searches, blocks], searches))
+    searches, blocks = searches[order], blocks[order]
+    many = 4  # blocks that each search opens next
+    while len(searches):
+        going = contends(searches, blocks)
+        searches, blocks = searches[going], blocks[going]
+        next_ones = np.arange(len(searches)) < np.searchsorted(searches, searches) + many
+        found, (value, pixel) = searches[next_ones], open_blocks(searches[next_ones], blocks[next_ones])
+        searches, blocks = searches[~next_ones], blocks[~next_ones]
         order = np.lexsort((-pixel, value))  # of each search the best, and of equals the first, is written last
-        searches, value, pixel = searches[order], value[order], pixel[order]
+        found, value, pixel = found[order], value[order], pixel[order]
         new_best, new_place = best.copy(), place.copy()
-        new_best[searches], new_place[searches] = value, pixel
+        new_best[found], new_place[found] = value, pixel
         better = (new_best > best) | ((new_best == best) & (new_place < place))
         best[better], place[better] = new_best[better], new_place[better]
-        many = min(4 * many, max(OPEN_AT_ONCE // len(going), 1))
+        many = min(4 * many, max(OPEN_AT_ONCE // len(each), 1))
+    return place
 
 
 def _starts(side: int) -> np.ndarray:
@@ -94,25 +98,21 @@ def _starts(side: int) -> np.ndarray:
     return np.minimum(np.arange(0, side, BLOCK), max(side - BLOCK, 0))
 
 
-def _norm(differences: Iterable[np.ndarray]) -> np.ndarray:
-    """Euclidean length of vectors given by their coordinates, summed in this order."""
-    total = np.float32(0)
-    for difference in differences:
-        total = total + difference * difference
-    return np.sqrt(total)
-
-
 def _over_blocks(function: np.ufunc, maps: np.ndarray) -> np.ndarray:
     """Minimum or maximum over each block of (h, w, C), in reading order → (C, blocks)."""
     for _ in range(2):  # over rows, then, turned, over columns
         side = len(maps)
         whole = side // BLOCK * BLOCK
-        parts = maps[:whole].reshape(-1, BLOCK, *maps.shape[1:])
-        while parts.shape[1] > 1:  # halved again and again, which NumPy does twice as fast as `reduce`
-            half = parts.shape[1] // 2
-            parts = function(parts[:, :half], parts[:, half:])
-        parts = parts[:, 0]
+        strips = [_halve(function, maps[start : min(start + STRIP, whole)]) for start in range(0, whole, STRIP)]
         if whole < side:
-            parts = np.concatenate([parts, function.reduce(maps[max(side - BLOCK, 0) :], axis=0, keepdims=True)])
-        maps = np.ascontiguousarray(parts.swapaxes(0, 1))
+            strips.append(function.reduce(maps[max(side - BLOCK, 0) :], axis=0, keepdims=True))
+        maps = np.ascontiguousarray(np.concatenate(strips).swapaxes(0, 1))
     return maps.reshape(-1, maps.shape[-1]).T
+
+
+def _halve(function: np.ufunc, maps: np.ndarray) -> np.ndarray:
+    """Minimum or maximum over each `BLOCK` rows of (n·BLOCK, ...), twice as fast as NumPy's `reduce` → (n, ...)."""
+    rows = maps.reshape(-1, BLOCK, *maps.shape[1:])
+    while (half := rows.shape[1] // 2) > 0:
+        rows = function(rows[:, :half], rows[:, half:])
+    return rows[:, 0]
