@@ -66,3 +66,47 @@ def tiny_onnx(tiny_model, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("tiny") / "tiny.onnx"
     export_onnx(tiny_model, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_crop_model():
+    """A random network for crops of 48×64 pixels (TopDown, evaluation mode, light CAL); its maps vary by about 0.25."""
+    pytest.importorskip("torch")
+    import torch
+
+    from scalepose.models import CropCard, CropNetwork, build_crops
+
+    network = CropNetwork(width=8, stem=16, layer1=1, modules=(1, 1, 1), blocks=1, branches=3, head="cal-light")
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        model = build_crops(CropCard("tiny-crops", network, crop_size=(48, 64), sigma=0.5))
+        crops = torch.nn.functional.interpolate(torch.randn(8, 3, 8, 6), size=(64, 48), mode="bicubic")
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = 1.0  # running statistics become those of the crops
+        model.train()(crops)
+        maps = model.eval()(crops).heatmaps[0]
+        weight, bias = model.get_submodule("final_layer").parameters()
+        weight.mul_(0.25 / maps.std())
+        bias.sub_(maps.mean()).mul_(0.25 / maps.std())
+    return model
+
+
+@pytest.fixture(scope="session")
+def tiny_crop_safetensors(tiny_crop_model, tmp_path_factory) -> Path:
+    """`tiny_crop_model` as a .safetensors file."""
+    from scalepose.models import save_weights
+
+    path = tmp_path_factory.mktemp("tiny") / "tiny-crops.safetensors"
+    save_weights(tiny_crop_model, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_crop_onnx(tiny_crop_model, tmp_path_factory) -> Path:
+    """`tiny_crop_model` as an .onnx file, checked against torch by the export itself; about five seconds."""
+    from scalepose.runtimes import export_onnx
+
+    path = tmp_path_factory.mktemp("tiny") / "tiny-crops.onnx"
+    export_onnx(tiny_crop_model, path)
+    return path

@@ -318,6 +318,30 @@ def test_evaluate(tiny_onnx: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert json.loads(receipt.read_text())["AP"] == pytest.approx(1)
 
 
+def test_boxes(tiny_crop_safetensors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    annotations = write_data_set(tmp_path)
+    model = ("--model", tiny_crop_safetensors, "--runtime", "torch")
+    out = tmp_path / "people.json"
+    pictures = tmp_path / "images"
+    assert run("predict", pictures, "--boxes", annotations, *model, "--json", out, "--score", "0") == 0
+    assert len(json.loads(out.read_text())) == 6
+    receipt = tmp_path / "receipt.json"
+    measured = ("evaluate", "--annotations", annotations, *model, "--json", receipt)
+    assert run(*measured, "--boxes", "annotations", "--low-res", "32x24") == 0
+    assert json.loads(receipt.read_text())["low_res"] == "32x24"
+    assert run(*measured, "--boxes", out) == 0
+    capsys.readouterr()
+    for arguments, words in (
+        ((*measured, "--low-res", "64x48"), "--boxes"),
+        ((*measured, "--boxes", "annotations", "--scales", "1"), "--scales"),
+        ((*measured, "--boxes", "annotations", "--low-res", "64"), "HEIGHTxWIDTH"),
+        ((*measured, "--boxes", "nowhere.json"), "nowhere.json"),
+        (("predict", pictures, "--boxes", annotations, "--profile", "paper"), "--profile"),
+    ):
+        assert run(*arguments) == 2
+        assert words in capsys.readouterr().err
+
+
 def test_import(tiny_model, tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]):
     torch = pytest.importorskip("torch")
     monkeypatch.setitem(MODELS, "tiny", tiny_model.card)

@@ -155,3 +155,52 @@ def test_a_picture_without_pixels_is_refused(size):
     for make in (View.paper, View.fit):
         with pytest.raises(ScaleposeError, match="pixels has nothing to look at"):
             make(size, 64)
+
+
+def crop_views(**changes):
+    return [View.crop((640, 480), (100, 50, 60, 200), (48, 64), how, **changes) for how in ("plain", "udp")]
+
+
+@pytest.mark.parametrize("box", [(100, 50, 60, 200), (10.5, 20, 300, 40), (-30, 400, 90, 120)])
+def test_crops_are_the_published_ones(box):
+    x, y, w, h = box
+    centre, height = np.array([x + w / 2, y + h / 2]), 1.25 * max(h, w * 64 / 48)
+    # HRNet: three points, the middle of the box, half a width above it and the corner of the square of the two.
+    up = np.array([0, -height * 48 / 64 / 2])
+    corners = np.stack([centre, centre + up, centre + up + [up[1], 0]])
+    targets = np.array([(24, 32), (24, 8), (0, 8)])
+    plain = View.crop((640, 480), box, (48, 64), "plain")
+    np.testing.assert_allclose(plain.to_input(corners), targets, atol=1e-9)
+    np.testing.assert_allclose(plain.to_image(np.array([3.0, 5.0]), (12, 16)), plain.to_image(np.array([12.0, 20.0])))
+    # UDP: x = x_map · w / (w_map - 1) + c_x - w / 2
+    udp = View.crop((640, 480), box, (48, 64), "udp")
+    point = np.array([3.25, 7.5])
+    expected = (
+        point * np.array([height * 48 / 64, height]) / (11, 15) + centre - np.array([height * 48 / 64, height]) / 2
+    )
+    np.testing.assert_allclose(udp.to_image(point, (12, 16)), expected, atol=1e-9)
+
+
+def test_udp_fits_mirrored_maps_exactly_and_plain_does_not():
+    point = np.array([3.0, 5.0])
+    for view, per_pixel, off in zip(crop_views(), (12 / 48, 11 / 47), (0.75, 0.0), strict=True):
+        crop = view.to_input(view.to_image(point, (12, 16)))
+        seen = (47 - crop[0]) * per_pixel  # in the map of the crop whose pixels are mirrored
+        assert point[0] - (11 - seen) == pytest.approx(off, abs=1e-9)
+
+
+def test_crops_turn_and_mirror_about_the_middle_of_the_box():
+    for view, centre in zip(crop_views(angle=90), ((24, 32), (23.5, 31.5)), strict=True):
+        np.testing.assert_allclose(view.to_input(np.array([130.0, 150.0])), centre)
+        right = view.to_input(np.array([140.0, 150.0])) - centre  # turned clockwise: now below
+        assert abs(right[0]) < 1e-9 < right[1]
+    for plain, mirrored in zip(crop_views(angle=20), crop_views(angle=20, mirrored=True), strict=True):
+        there, back = (view.to_input(np.array([111.0, 77.0])) for view in (plain, mirrored))
+        span = 48 if plain.alignment == "plain" else 47
+        np.testing.assert_allclose(back, [span - there[0], there[1]])
+
+
+@pytest.mark.parametrize("box", [(0, 0, 0, 0), (0, 0, float("nan"), 5), (0, 0, -3, 5), (float("inf"), 0, 3, 5)])
+def test_a_crop_needs_a_box(box):
+    with pytest.raises(ScaleposeError, match="a box needs"):
+        View.crop((640, 480), box, (48, 64))

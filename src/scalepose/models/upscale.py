@@ -1,12 +1,14 @@
-"""Super-resolution of crops: ESPCN (Shi et al., CVPR 2016), three convolutions on the small crop and one rearrangement of
-channels into pixels. It is what CAL is compared with: enlarge first, then look.
+"""Super-resolution of crops: ESPCN (Shi et al., CVPR 2016), three convolutions on the small crop, and channels become
+pixels. It is what CAL is compared with: enlarge first, then look.
 
 Departures: colours instead of luminance alone, ReLU instead of tanh, and what the convolutions give is added to the
 crop with every pixel repeated, so that an untrained network already enlarges.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, relu
@@ -52,3 +54,13 @@ def load_upscaler(path: str | Path) -> Upscaler:
         raise ScaleposeError(f"{path}: does not hold the up-scaler it describes; train it again")
     model.load_state_dict(tensors)
     return model.eval()
+
+
+def numpy_network(model: Upscaler) -> Callable[[np.ndarray], np.ndarray]:
+    """`model` for NumPy arrays, wherever it is: (B, 3, h, w) float32 → (B, 3, factor·h, factor·w) float32."""
+
+    def network(crops: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return model(torch.from_numpy(crops).to(model.conv1.weight.device)).float().cpu().numpy()
+
+    return network

@@ -145,7 +145,7 @@ def weights_file(model: str | Path) -> Path:
 def import_official(path: str | Path, name: str, out: str | Path) -> Report:
     """Convert a checkpoint of the zoo's model `name` to a .safetensors file that carries its card.
 
-    Raises ScaleposeError unless the file holds every tensor of the model, and names the models that it does fit.
+    Raises ScaleposeError unless the file holds just that network, and names the models that it does fit.
     """
     path, card = Path(path), replace(find_model(name), weights=None)
     tensors, _ = read_tensors(path)
@@ -161,7 +161,7 @@ def _assemble(
     model = _without_memory(card)
     tensors = _named_for(model, tensors)
     report = _compare(model, tensors)
-    if not report.complete:
+    if not _whole(report):
         fits = _fitting(tensors)
         hint = f"the file fits {', '.join(fits)}" if fits else "the file fits no model of the zoo"
         raise ScaleposeError(f"{path}: is not a whole {card.name} ({hint})\n{report}")
@@ -171,19 +171,29 @@ def _assemble(
 
 
 def _fitting(tensors: Mapping[str, Tensor]) -> list[str]:
-    """Names of all models of which the file holds every tensor."""
+    """Names of all models which the file can hold."""
+    narrow = tensors.get("transition1.0.0.weight")  # HRNet's first branch; building all networks would take seconds
+    width = None if narrow is None else narrow.shape[:1]
     alike: dict[object, list[ModelCard | CropCard]] = {}  # many cards differ in their pictures alone
     for card in (*MODELS.values(), *CROP_MODELS.values()):
         network = card.network
         if isinstance(network, CropNetwork) and network.head != "cal":
             network = replace(network, head="udp-offset" if network.has_offsets else "heatmap")
-        alike.setdefault((network, len(card.skeleton)), []).append(card)
+        of_resnet = isinstance(network, CropNetwork) and network.backbone != "hrnet"
+        if width == (None if of_resnet else (network.width,)):
+            alike.setdefault((network, len(card.skeleton)), []).append(card)
     names = []
     for cards in alike.values():
         model = _without_memory(cards[0])
-        if _compare(model, _named_for(model, tensors)).complete:
+        if _whole(_compare(model, _named_for(model, tensors))):
             names += [card.name for card in cards]
     return names
+
+
+def _whole(report: Report) -> bool:
+    """Every tensor of the model and no more of its parts: a network with one branch less is found in its larger twin."""
+    parts = {name.split(".")[0] for name in report.matched}
+    return report.complete and not any(name.split(".")[0] in parts for name in report.unexpected)
 
 
 def _without_memory(card: ModelCard | CropCard) -> BottomUp | TopDown:

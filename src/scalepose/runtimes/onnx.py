@@ -8,9 +8,14 @@ card before anything runs.
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from scalepose.errors import ScaleposeError
+
+try:
+    import onnxruntime
+except ModuleNotFoundError as error:
+    raise ScaleposeError("onnxruntime is not installed, though every installation has it; run: pip install onnxruntime") from error
+
 from scalepose.models.outputs import Outputs
 from scalepose.runtimes.ports import INPUT, METADATA_KEY, check_graph, check_images, from_names, read_card
 from scalepose.runtimes.runtime import cores
@@ -30,12 +35,12 @@ class OnnxRuntime:
         available = onnxruntime.get_available_providers()
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), _options(), providers=[(p, o) for p, o in _PROVIDERS.items() if p in available]
+                str(path), session_options(), providers=[(p, o) for p, o in _PROVIDERS.items() if p in available]
             )
         except Exception as error:  # the runtime's own exceptions share no base class
             raise ScaleposeError(f"{path}: is no ONNX file that can be run ({_first_line(error)})") from error
         self.card = read_card(self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), path)
-        channels = {node.name: tuple(node.shape[1:-2]) for node in self._session.get_outputs()}
+        channels = {node.name: tuple((node.shape or ())[1:-2]) for node in self._session.get_outputs()}
         check_graph(self.card, [node.name for node in self._session.get_inputs()], channels, path)
         self._names = list(channels)
         where = self._session.get_providers()[0]
@@ -52,7 +57,7 @@ class OnnxRuntime:
         return from_names(dict(zip(self._names, arrays, strict=True)))
 
 
-def _options() -> onnxruntime.SessionOptions:
+def session_options() -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = cores()
     # Threads that spin while they wait take the cores from every other process on the machine.

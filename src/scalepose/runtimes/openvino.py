@@ -1,6 +1,6 @@
-"""OpenVINO: runs the .onnx files that `scalepose export` writes, on the CPU. Often a little faster than ONNX Runtime.
+"""OpenVINO: runs the .onnx and .xml files that `scalepose export` writes, on the CPU. About as fast as ONNX Runtime.
 
-Knows the same files and refuses the same ones as `runtimes.onnx`.
+Refuses the same files as `runtimes.onnx`. An .xml file is OpenVINO's own format; its weights are the .bin file beside.
 """
 
 from pathlib import Path
@@ -25,17 +25,10 @@ class OpenvinoRuntime:
 
     def __init__(self, path: str | Path):
         path = Path(path)
-        check_file(path)
-        reader = FrontEndManager().load_by_framework("onnx")  # Core.read_model would try other formats too
-        try:
-            model = reader.convert(reader.load(str(path)))
-        except Exception as error:  # OpenVINO's own exceptions share no base class
-            raise ScaleposeError(f"{path}: is no ONNX file that can be run") from error
+        model = _read(path)
         key = ["framework", METADATA_KEY]
         self.card = read_card(model.get_rt_info(key).astype(str) if model.has_rt_info(key) else None, path)
-        channels = {
-            port.any_name: tuple(d.get_length() for d in list(port.partial_shape)[1:-2]) for port in model.outputs
-        }
+        channels = {port.any_name: _channels(port.partial_shape) for port in model.outputs}
         check_graph(self.card, [port.any_name for port in model.inputs], channels, path)
         self._names = list(channels)
         settings = {
@@ -55,3 +48,29 @@ class OpenvinoRuntime:
         check_images(images, self.card)
         results = self._model([images])
         return from_names({name: np.array(results[name]) for name in self._names})  # copies: its buffers are used again
+
+
+def convert(onnx_file: Path, path: Path, half: bool) -> None:
+    """Write an .onnx file as `path` (.xml) and the .bin file beside it; `half` stores the weights as half floats."""
+    openvino.save_model(_read(onnx_file), str(path), compress_to_fp16=half)
+
+
+def _read(path: Path) -> openvino.Model:
+    """The graph in a file. Only the format that its name says is tried."""
+    check_file(path)
+    intermediate = path.suffix.lower() == ".xml"
+    if intermediate and not path.with_suffix(".bin").is_file():
+        raise ScaleposeError(f"{path}: its weights, {path.with_suffix('.bin').name}, are not beside it; copy both files")
+    kind = "OpenVINO" if intermediate else "ONNX"
+    reader = FrontEndManager().load_by_framework("ir" if intermediate else "onnx")
+    try:
+        return reader.convert(reader.load(str(path)))
+    except Exception as error:  # OpenVINO's own exceptions share no base class
+        raise ScaleposeError(f"{path}: is no {kind} file that can be run") from error
+
+
+def _channels(shape: openvino.PartialShape) -> tuple[int, ...]:
+    """What stands between batch and sides; -1 where the file leaves it open."""
+    if shape.rank.is_dynamic:
+        return ()
+    return tuple(side.get_length() if side.is_static else -1 for side in list(shape)[1:-2])

@@ -1,9 +1,11 @@
 """A network that can be run, whatever runs it: the `Runtime` protocol, and `open_runtime`, which chooses one.
 
-Knows which file each runtime reads; what is inside of the files, the runtimes know themselves.
+Knows which files each runtime reads, and which is the fastest; what is inside of the files, the runtimes know themselves.
 """
 
 import os
+import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -15,6 +17,14 @@ from scalepose.models.outputs import Outputs
 from scalepose.models.zoo import ModelCard
 
 RUNTIMES = ("auto", "onnx", "openvino", "torch")
+
+# Torch in other ways, for GPUs and for many pictures: bf16 is less exact, compiling takes minutes on a CPU.
+TORCH_VARIANTS = ("torch-bf16", "torch-compiled", "torch-compiled-bf16")
+
+# What reads a file, the fastest first. On CPUs with AVX512 the two for .onnx differ by less than 10 %, in float32 as
+# in int8, mostly in favour of ONNX Runtime; compiled torch is behind both.
+_READERS = {".onnx": ("onnx", "openvino"), ".xml": ("openvino",), ".safetensors": ("torch", *TORCH_VARIANTS)}
+_PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
 
 Card = TypeVar("Card", bound=ModelCard | CropCard, covariant=True)
 
@@ -44,37 +54,50 @@ class Runtime(Protocol[Card]):
 def open_runtime(model: str | Path, runtime: str = "auto") -> Runtime[Any]:
     """Open a network to run it, of either kind: which, its card tells.
 
-    model: a name of the zoo whose weights are shipped, or a file that scalepose wrote: .onnx or .safetensors.
-    runtime: one of `RUNTIMES`. "auto" takes ONNX Runtime for .onnx, torch for .safetensors.
+    model: a name of the zoo whose weights are shipped, or a file that scalepose wrote: .onnx, .safetensors, or .xml with
+    its .bin beside it.
+    runtime: one of `RUNTIMES` or `TORCH_VARIANTS`. "auto" takes the fastest that is installed and reads the file: ONNX
+    Runtime or else OpenVINO for .onnx, OpenVINO for .xml, torch for .safetensors. Of a name, whose weights may be
+    shipped in several forms, it takes the .onnx, or on a GPU that only torch can use the .safetensors. `Runtime.name`
+    says which runs.
     Raises ScaleposeError when there is no such model or the runtime cannot open its file, MissingExtra when the runtime
     is not installed.
     """
-    if runtime not in RUNTIMES:
-        raise ScaleposeError(f"no runtime is called {runtime!r}; there are: {', '.join(RUNTIMES)}")
+    if runtime not in (*RUNTIMES, *TORCH_VARIANTS):
+        raise ScaleposeError(f"no runtime is called {runtime!r}; there are: {', '.join((*RUNTIMES, *TORCH_VARIANTS))}")
     path = model_file(model, runtime)
-    suffix = path.suffix.lower()
-    if suffix == ".onnx" and runtime in ("auto", "onnx"):
+    readers = _READERS.get(path.suffix.lower())
+    if readers is None:
+        raise ScaleposeError(
+            f"{path}: is neither .onnx nor .xml nor .safetensors; convert a published checkpoint with: "
+            f"scalepose import {path} --model NAME --out {path.stem}.safetensors"
+        )
+    if runtime == "auto":
+        runtime = next((name for name in readers if find_spec(_PACKAGES[name])), readers[0])
+    if runtime not in readers:
+        raise ScaleposeError(f"{path}: {_other_file(path, runtime)}")
+    if runtime == "onnx":
         from scalepose.runtimes.onnx import OnnxRuntime
 
         return OnnxRuntime(path)
-    if suffix == ".onnx" and runtime == "openvino":
+    if runtime == "openvino":
         from scalepose.runtimes.openvino import OpenvinoRuntime
 
         return OpenvinoRuntime(path)
-    if suffix == ".safetensors" and runtime in ("auto", "torch"):
-        from scalepose.runtimes.torch import open_torch
+    from scalepose.runtimes.torch import open_torch
 
-        return open_torch(path)
-    if suffix == ".onnx":
-        raise ScaleposeError(f"{path}: torch cannot run an ONNX file; give the .safetensors that it was exported from")
-    if suffix == ".safetensors":
-        raise ScaleposeError(
-            f"{path}: {runtime} needs an ONNX file; make one with: "
-            f"scalepose export {path} --to onnx --out {path.with_suffix('.onnx').name}"
-        )
-    raise ScaleposeError(
-        f"{path}: is neither .onnx nor .safetensors; convert a published checkpoint with: "
-        f"scalepose import {path} --model NAME --out {path.stem}.safetensors"
+    return open_torch(path, bf16="bf16" in runtime, compiled="compiled" in runtime)
+
+
+def _other_file(path: Path, runtime: str) -> str:
+    """Why `runtime` cannot run this file, and which one to give it."""
+    if runtime.startswith("torch"):
+        return "torch runs .safetensors only; give the file from which this one was exported"
+    if path.suffix.lower() == ".xml":
+        return "only OpenVINO runs its own format; use --runtime openvino, or export the model --to onnx"
+    return (
+        f"{runtime} needs an ONNX file; make one with: "
+        f"scalepose export {path} --to onnx --out {path.with_suffix('.onnx').name}"
     )
 
 
@@ -94,9 +117,11 @@ def model_file(model: str | Path, runtime: str) -> Path:
             raise ScaleposeError(f"{path}: there is no such file")
         return path
     card = find_model(str(model))
-    shipped = card.file(".safetensors" if runtime == "torch" else ".onnx")
-    if shipped is None and runtime == "auto":
-        shipped = card.file(".safetensors")
+    of_torch, of_others = card.file(".safetensors"), card.file(".onnx")
+    if runtime == "auto":
+        shipped = of_torch if of_others is None or (of_torch is not None and _gpu_for_torch_only()) else of_others
+    else:
+        shipped = of_torch if runtime.startswith("torch") else of_others
     if shipped is None and card.weights is not None:
         raise ScaleposeError(f"{card.name!r} is not shipped in a form that {runtime} runs; use --runtime auto")
     if shipped is None:
@@ -105,3 +130,18 @@ def model_file(model: str | Path, runtime: str) -> Path:
             f"scalepose import OFFICIAL.pth --model {card.name} --out {card.name}.safetensors"
         )
     return shipped
+
+
+def _gpu_for_torch_only() -> bool:
+    """There is a CUDA GPU, torch can use it, and ONNX Runtime cannot. Imports torch only beside NVIDIA's driver."""
+    if shutil.which("nvidia-smi") is None or find_spec("torch") is None:
+        return False
+    import torch
+
+    if not torch.cuda.is_available():
+        return False
+    if find_spec("onnxruntime") is None:
+        return True
+    import onnxruntime
+
+    return "CUDAExecutionProvider" not in onnxruntime.get_available_providers()

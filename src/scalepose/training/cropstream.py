@@ -1,7 +1,8 @@
 """Crops of people for training, as batches with what a head should say about them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from scalepose.losses.crops import CropTargets
 from scalepose.models.cropcards import CropCard
 from scalepose.skeletons import Skeleton
 from scalepose.targets.crops import encode
-from scalepose.training.croprecipe import CropData
+from scalepose.training.croprecipe import CropData, CropSource
 from scalepose.training.parts import Plan
 from scalepose.training.processes import Processes
 
@@ -56,6 +57,7 @@ class CollateCrops:
     factor: int = 1
 
     def __call__(self, samples: Sequence[CropSample]) -> CropBatch:
+        """One batch of the samples, in their order."""
         images = torch.from_numpy(np.stack([sample.image for sample in samples]))  # (B, H, W, 3)
         return CropBatch(images.permute(0, 3, 1, 2), self._targets(samples))
 
@@ -79,36 +81,57 @@ def enlarged(keypoints: np.ndarray, factor: int) -> np.ndarray:
     return np.concatenate([points, keypoints[:, 2:]], axis=1)
 
 
+class CropSets:
+    """Data sets that are open, so that several runs of one process need not read and cut the same pictures again.
+
+    They hold no randomness, so a run does not depend on those before it. The `most` recently used ones are kept.
+    """
+
+    def __init__(self, most: int = 4):
+        self._most = most
+        self._open: dict[tuple[Any, ...], CropDataset] = {}
+
+    def get(self, key: tuple[Any, ...], make: Callable[[], CropDataset]) -> CropDataset:
+        """The data set of `key`, which says all that it depends on; made if it is not open."""
+        dataset = self._open.pop(key, None) or make()
+        self._open[key] = dataset
+        while len(self._open) > self._most:
+            del self._open[next(iter(self._open))]
+        return dataset
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How training crops are cut: see `CropDataset`."""
+
+    skeleton: Skeleton
+    crop_size: Size
+    alignment: Alignment
+    augmentation: CropAugmentation
+    low_res: Degradation | None = None
+
+
 def open_crops(
     plan: Plan,
     data: CropData,
-    skeleton: Skeleton,
-    crop_size: Size,
-    alignment: Alignment,
-    augmentation: CropAugmentation,
-    low_res: Degradation | None,
+    cut: Cut,
     collate: CollateCrops,
     processes: Processes,
     pin_memory: bool,
+    datasets: CropSets,
 ) -> DataLoader[CropBatch]:
     """The training sets of a recipe, mixed by weight.
 
     People who cannot be used are left out and counted for people to see. Raises ScaleposeError when a set cannot be
     used at all.
     """
-    datasets = []
+    opened = []
     for source in data.train:
-        annotations = read_annotations(source.annotations, source.images, skeleton)
-        room = data.cache_megabytes << 20
-        dataset = CropDataset(annotations, crop_size, alignment, augmentation, low_res, room)
+        dataset = datasets.get((source, cut, data.cache_megabytes), lambda s=source: _open(s, cut, data, processes))
         processes.say(f"training on {len(dataset)} people of {source.annotations}")
-        problems = [*annotations.problems, *dataset.problems]
-        if problems:
-            processes.say(f"  left out: {len(problems)} records, the first: {problems[0]}")
-        datasets.append(dataset)
-    mixture = Mixture(datasets, [source.weight for source in data.train])
+        opened.append(dataset)
     return batch_loader(
-        mixture,
+        Mixture(opened, [source.weight for source in data.train]),
         collate,
         plan.batch_size,
         plan.seed,
@@ -118,3 +141,13 @@ def open_crops(
         processes.world_size,
         pin_memory,
     )
+
+
+def _open(source: CropSource, cut: Cut, data: CropData, processes: Processes) -> CropDataset:
+    annotations = read_annotations(source.annotations, source.images, cut.skeleton)
+    room = data.cache_megabytes << 20
+    dataset = CropDataset(annotations, cut.crop_size, cut.alignment, cut.augmentation, cut.low_res, room)
+    problems = [*annotations.problems, *dataset.problems]
+    if problems:
+        processes.say(f"{source.annotations}: {len(problems)} records left out, the first: {problems[0]}")
+    return dataset

@@ -1,27 +1,41 @@
 """`CropTask`: how a top-down network learns its head's maps, and how it is measured while it does."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from scalepose.crops import CropPredictor
 from scalepose.data.annotations import Picture
+from scalepose.data.boxes import Boxes
+from scalepose.data.degrade import Degradation, bicubic
 from scalepose.losses.crops import crop_loss
 from scalepose.models.topdown import TopDown
-from scalepose.models.upscale import Upscaler
-from scalepose.training.cropstream import CropBatch
+from scalepose.models.upscale import Upscaler, numpy_network
+from scalepose.runtimes.torch import TorchRuntime
+from scalepose.runtimes.upscale import Enlarger
 from scalepose.training.croprecipe import CropRecipe
+from scalepose.training.cropstream import CropBatch
 from scalepose.training.stages import Stages
 from scalepose.training.updates import Task
 
 
 class CropTask(Task[TopDown, CropRecipe]):
-    """Top-down training. upscaler: enlarges crops before the network sees them; it learns nothing here. stages: those
-    of CAL, where the recipe has two.
+    """Top-down training. upscaler: enlarges crops before the network sees them; it learns nothing here. boxes: of the
+    validation pictures, by picture id. stages: those of CAL, where the recipe has two.
     """
 
-    def __init__(self, network: TopDown, recipe: CropRecipe, batches_per_epoch: int, upscaler: Upscaler | None = None):
+    def __init__(
+        self,
+        network: TopDown,
+        recipe: CropRecipe,
+        batches_per_epoch: int,
+        upscaler: Upscaler | None = None,
+        boxes: Mapping[int | str, Boxes] | None = None,
+    ):
         super().__init__(network, recipe, batches_per_epoch)
+        self.boxes = boxes or {}
         self.upscaler = upscaler.requires_grad_(False) if upscaler is not None else None
         second = recipe.loss.second_stage
         self.stages = Stages(second) if second is not None else None
@@ -48,6 +62,17 @@ class CropTask(Task[TopDown, CropRecipe]):
             figures["stage"] = total.new_tensor(2.0 if self.stages.second else 1.0)
             figures["error"] = total.new_tensor(self.stages.error)
         return total, figures
+
+    def validation_step(self, batch: Picture, batch_idx: int) -> dict[str, list[dict[str, Any]]]:
+        """The people in the boxes of one picture, read as users get it; their COCO results."""
+        low_res, enlarge = None, bicubic
+        if self.upscaler is not None:
+            factor = self.upscaler.card.factor
+            W, H = self.network.card.crop_size
+            low_res = Degradation((W // factor, H // factor))
+            enlarge = Enlarger(self.upscaler.card, numpy_network(self.upscaler))
+        predictor = CropPredictor(TorchRuntime(self.network), low_res=low_res, enlarge=enlarge)
+        return {"results": predictor.people(batch.path, self.boxes[batch.id]).to_coco(batch.id)}
 
     def _enlarged(self, images: Tensor) -> Tensor:
         """(B, 3, h, w) uint8 RGB → (B, 3, H, W) RGB, 0 to 255, of the network's crop size."""

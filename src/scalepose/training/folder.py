@@ -14,9 +14,9 @@ from typing import Any
 
 from scalepose.errors import ScaleposeError
 from scalepose.evaluation.provenance import command, commit, hardware, versions
-from scalepose.training.processes import Processes
 from scalepose.training.kinds import read_plan
 from scalepose.training.parts import Plan
+from scalepose.training.processes import Processes
 
 # Nothing that is learned depends on these keys; a resumed run may have others.
 _FREE = ("data.workers", "checkpoint.steps", "checkpoint.minutes", "log_every")

@@ -8,13 +8,14 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from scalepose.data.annotations import Annotations, read_annotations
+from scalepose.data.boxes import annotated_boxes
 from scalepose.models.bottomup import BottomUp
 from scalepose.models.initialise import initialise
 from scalepose.models.topdown import TopDown, topdown
 from scalepose.models.upscale import Upscaler, load_upscaler
 from scalepose.models.weights import load_weights, weights_file
 from scalepose.training.croprecipe import CropRecipe
-from scalepose.training.cropstream import CollateCrops, open_crops
+from scalepose.training.cropstream import CollateCrops, CropSets, Cut, open_crops
 from scalepose.training.croptask import CropTask
 from scalepose.training.kinds import AnyRecipe
 from scalepose.training.parts import Plan
@@ -39,12 +40,16 @@ class Job:
     val: Annotations | None
 
 
-def open_job(recipe: AnyRecipe, processes: Processes, pin_memory: bool) -> Job:
-    """Network, data and task of a recipe. Raises ScaleposeError when one of them cannot be used."""
+def open_job(recipe: AnyRecipe, processes: Processes, pin_memory: bool, datasets: CropSets | None = None) -> Job:
+    """Network, data and task of a recipe. datasets: those that earlier runs opened, for crops.
+
+    Raises ScaleposeError when one of them cannot be used.
+    """
+    datasets = datasets or CropSets()
     if isinstance(recipe, CropRecipe):
-        return _crops(recipe, processes, pin_memory)
+        return _crops(recipe, processes, pin_memory, datasets)
     if isinstance(recipe, UpscaleRecipe):
-        return _upscaler(recipe, processes, pin_memory)
+        return _upscaler(recipe, processes, pin_memory, datasets)
     return _pictures(recipe, processes, pin_memory)
 
 
@@ -57,7 +62,7 @@ def _pictures(recipe: Recipe, processes: Processes, pin_memory: bool) -> Job:
     return Job(network, loader, PoseTask(network, recipe, len(loader)), val)
 
 
-def _crops(recipe: CropRecipe, processes: Processes, pin_memory: bool) -> Job:
+def _crops(recipe: CropRecipe, processes: Processes, pin_memory: bool, datasets: CropSets) -> Job:
     card = recipe.card()
     network = topdown(card)
     _begin(network, recipe, processes)
@@ -67,20 +72,18 @@ def _crops(recipe: CropRecipe, processes: Processes, pin_memory: bool) -> Job:
     loader = open_crops(
         recipe,
         recipe.data,
-        card.skeleton,
-        (W // factor, H // factor),
-        card.alignment,
-        recipe.augmentation,
-        recipe.low_res,
+        Cut(card.skeleton, (W // factor, H // factor), card.alignment, recipe.augmentation, recipe.low_res),
         CollateCrops(card, factor),
         processes,
         pin_memory,
+        datasets,
     )
     val = recipe.data.val and read_annotations(recipe.data.val.annotations, recipe.data.val.images, card.skeleton)
-    return Job(network, loader, CropTask(network, recipe, len(loader), upscaler), val)
+    boxes = annotated_boxes(val)[0] if val else None
+    return Job(network, loader, CropTask(network, recipe, len(loader), upscaler, boxes), val)
 
 
-def _upscaler(recipe: UpscaleRecipe, processes: Processes, pin_memory: bool) -> Job:
+def _upscaler(recipe: UpscaleRecipe, processes: Processes, pin_memory: bool, datasets: CropSets) -> Job:
     network = Upscaler(recipe.card())
     _lay_out(network, recipe)
     w, h = recipe.model.crop_size
@@ -88,14 +91,11 @@ def _upscaler(recipe: UpscaleRecipe, processes: Processes, pin_memory: bool) -> 
     loader = open_crops(
         recipe,
         recipe.data,
-        recipe.skeleton(),
-        (factor * w, factor * h),
-        "plain",
-        recipe.augmentation,
-        None,
+        Cut(recipe.skeleton(), (factor * w, factor * h), "plain", recipe.augmentation),
         CollateCrops(),
         processes,
         pin_memory,
+        datasets,
     )
     return Job(network, loader, UpscaleTask(network, recipe, len(loader)), None)
 

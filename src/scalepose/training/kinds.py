@@ -11,16 +11,19 @@ from scalepose.training.upscalerecipe import UpscaleRecipe
 
 AnyRecipe = Recipe | CropRecipe | UpscaleRecipe
 
-KINDS: dict[str | None, type[AnyRecipe]] = {None: Recipe, "crops": CropRecipe, "upscaler": UpscaleRecipe}
+WHOLE_PICTURES = ""  # their recipes have no key `kind`
+
+KINDS: dict[str, type[AnyRecipe]] = {WHOLE_PICTURES: Recipe, "crops": CropRecipe, "upscaler": UpscaleRecipe}
 
 
 def read_plan(path: str | Path, overrides: Mapping[str, str] | None = None) -> AnyRecipe:
-    """Read a recipe of any kind, as its key `kind` says; one without trains on whole pictures. See `sections.read_file`.
+    """Read a recipe of the kind that its key `kind` says; one without it trains on whole pictures.
 
-    Raises ScaleposeError naming the file and the key.
+    overrides: see `sections.read_file`. Raises ScaleposeError naming the file and the key.
     """
-    kind = read_keys(path).get("kind")
-    if kind not in KINDS or kind is None and "kind" in read_keys(path):
-        known = ", ".join(name for name in KINDS if name)
-        raise ScaleposeError(f"{path}: kind must be one of {known}, or the key left out for whole pictures; not {kind!r}")
+    content = read_keys(path)
+    kind = content.get("kind") if "kind" in content else WHOLE_PICTURES
+    if kind not in KINDS:
+        known = ", ".join(name for name in KINDS if name != WHOLE_PICTURES)
+        raise ScaleposeError(f"{path}: kind must be one of {known}, not {kind!r}; recipes for whole pictures have none")
     return read_file(KINDS[kind], path, overrides)

@@ -26,6 +26,7 @@ from scalepose.evaluation.provenance import commit
 from scalepose.models.weights import save_weights
 from scalepose.training.averaging import AveragedWeights
 from scalepose.training.checkpoints import Checkpoints, Stopped
+from scalepose.training.cropstream import CropSets
 from scalepose.training.folder import RunFolder
 from scalepose.training.jobs import open_job
 from scalepose.training.kinds import AnyRecipe, read_plan
@@ -39,20 +40,25 @@ RUNS = Path("runs")
 
 
 def train(
-    recipe: str | Path, overrides: Mapping[str, str] | None = None, resume: bool = False, out: str | Path | None = None
+    recipe: str | Path,
+    overrides: Mapping[str, str] | None = None,
+    resume: bool = False,
+    out: str | Path | None = None,
+    datasets: CropSets | None = None,
 ) -> Path | None:
     """Run a recipe; gives the model file, or None when a signal stopped the run and it can be resumed.
 
     overrides: dotted recipe keys → yaml text. resume: go on from the last checkpoint in the folder, or begin where
-    there is none. out: the run's folder, by default runs/<name of the recipe>.
+    there is none. out: the run's folder, by default runs/<name of the recipe>. datasets: of crops that earlier runs of
+    this process opened and this one may use.
     Raises ScaleposeError when recipe, data or folder cannot be used.
     """
     plan = read_plan(recipe, overrides)
     gpu = torch.cuda.is_available()
     if plan.precision == "bf16" and not gpu and not _computes_bf16():
         raise ScaleposeError(
-            f"{recipe}: this CPU has no bf16 instructions (AVX512-BF16 or AMX), and without them bf16 is 1.3 to 27 times "
-            "slower than --precision fp32"
+            f"{recipe}: this CPU has no bf16 instructions (AVX512-BF16 or AMX), and without them bf16 is 1.3 to 27 "
+            "times slower than --precision fp32"
         )
     processes = Processes.of_torchrun()
     folder = RunFolder(Path(out) if out is not None else RUNS / plan.name)
@@ -66,7 +72,7 @@ def train(
 
     _hush()
     seed_everything(plan.seed, verbose=False)
-    job = open_job(plan, processes, pin_memory=gpu)
+    job = open_job(plan, processes, gpu, datasets)
     network, task, val = job.network, job.task, job.val
     stream = Stream(job.loader, plan.schedule.epochs, start)
     if len(stream) < plan.accumulate:

@@ -78,7 +78,8 @@ def override(content: Any, key: str, text: str) -> None:
 
 def read(kind: Any, value: Any, key: str = "") -> Any:
     """`value`, as yaml gave it, checked and made into what the annotation `kind` says: a dataclass, a tuple, a literal,
-    a number, a text, a truth value, or one of these or None. `key` is its dotted name, for errors.
+    a section of free keys, a number, a text, a truth value, or one of these or None. `key` is its dotted name, for
+    errors.
 
     Raises ScaleposeError naming the key that is unknown, missing or of another kind.
     """
@@ -88,6 +89,10 @@ def read(kind: Any, value: Any, key: str = "") -> Any:
         return None if value is None else read(some, value, key)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return _read_section(kind, value, key)
+    if origin is dict:  # free keys
+        if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+            raise _wrong(key, "a section of keys", value)
+        return value
     if origin is Literal:
         if value in args:
             return value

@@ -30,7 +30,7 @@ except ModuleNotFoundError as error:
 from scalepose.data.batches import Batch
 from scalepose.evaluation.benchmark.command import write_receipt
 from scalepose.evaluation.benchmark.machine import describe_machine, peak_mebibytes
-from scalepose.evaluation.benchmark.report import Ratio, machine_line, table
+from scalepose.evaluation.benchmark.report import machine_line, table
 from scalepose.evaluation.benchmark.timing import WHOLE, Samples, Spread, Times, Work, interleave
 from scalepose.evaluation.provenance import command, commit, versions
 from scalepose.losses import associative_loss
@@ -93,7 +93,17 @@ class StepReport:
 
     def __str__(self) -> str:
         """Tables for people."""
-        columns = ["", *PARTS, "step (quartiles)", "cpu", "pictures/s", "speed-up", "associative", "cores to load", "peak MiB"]
+        columns = [
+            "",
+            *PARTS,
+            "step (quartiles)",
+            "cpu",
+            "pictures/s",
+            "speed-up",
+            "associative",
+            "cores to load",
+            "peak MiB",
+        ]
         rows = [
             [
                 f"{way.way}: {way.settings}",
@@ -108,11 +118,11 @@ class StepReport:
             ]
             for way in self.ways
         ]
-        gpu = "" if self.device.startswith("cuda") else " · no GPU at hand"
+        place = self.device + ("; no GPU is at hand" if self.device == "cpu" else "")
         return "\n".join(
             [
                 machine_line(self.machine),
-                f"{self.network} at {self.input_size}×{self.input_size}, batches of {self.batch_size}, on {self.device}{gpu}",
+                f"{self.network}, {self.input_size}×{self.input_size}, batches of {self.batch_size}, on {place}",
                 f"loading: {self.loader.wall.with_range()} ms a batch, {self.loader_rate:.1f} pictures/s and core",
                 f"a step without loading, {self.rounds} rounds in turn, medians, ms a batch",
                 *table([columns, *rows]),
@@ -179,7 +189,6 @@ class _Step:
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         network.to(device=device, memory_format=layout)  # type: ignore[call-overload]
         self._task = PoseTask(network, recipe, 1).to(device)
-        self._forward = torch.compile(network.forward) if recipe.compile else network.forward
         kind = torch.optim.AdamW if recipe.optimiser.kind == "adamw" else torch.optim.Adam
         self._optimiser = kind(network.parameters(), lr=1e-6, fused=True if way == "recipe" else None)
         self._device, self._bf16 = device, recipe.precision == "bf16"
@@ -191,7 +200,7 @@ class _Step:
         marks = [self._now()]
         batch = batch.to(self._device, non_blocking=True)
         with torch.autocast(self._device.type, torch.bfloat16) if self._bf16 else nullcontext():
-            outputs: Outputs[Tensor] = self._forward(self._task.normalise(batch.images))
+            outputs: Outputs[Tensor] = self._task.run(self._task.normalise(batch.images))
         marks.append(self._now())
         maps = _tensors(outputs)
         leaves = [tensor.detach().requires_grad_() for tensor in maps]
@@ -226,7 +235,12 @@ class _Step:
 
 
 def _figures(
-    recipe: Recipe, way: Way, step: _Step, samples: Mapping[Hashable, Samples], path: str | Path, overrides: Mapping[str, str]
+    recipe: Recipe,
+    way: Way,
+    step: _Step,
+    samples: Mapping[Hashable, Samples],
+    path: str | Path,
+    overrides: Mapping[str, str],
 ) -> StepFigures:
     steps = samples[way, "step"]
     return StepFigures(

@@ -12,8 +12,8 @@ from scalepose.training.parts import Plan, check
 
 @dataclass(frozen=True)
 class UpscaleModel:
-    """What is trained. skeleton: of the people in the training sets. crop_size: width and height of the small crops. factor: how many times larger they become, along
-    each side. channels: of the two hidden layers.
+    """What is trained. skeleton: of the people in the training sets. crop_size: width and height of the small crops.
+    factor: how many times larger they become, along each side. channels: of the two hidden layers.
     """
 
     skeleton: str

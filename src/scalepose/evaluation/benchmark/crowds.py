@@ -25,7 +25,7 @@ SIGMA = 2.0  # of the painted Gaussians, in map pixels, as in training
 def crowd(people: int, K: int, size: Size) -> np.ndarray:
     """(people, K, 2) points in a frame of `size` (W, H); NaN where hidden. Each person's K points fill an ellipse."""
     width, height = size
-    columns = math.ceil(math.sqrt(people * width / height))
+    columns = max(1, round(math.sqrt(people * width / height)))
     rows = math.ceil(people / columns)
     row, column = np.divmod(np.arange(people), columns)
     centres = np.stack([(column + 0.5) * width / columns, (row + 0.5) * height / rows], axis=-1)
@@ -81,7 +81,7 @@ class Painted:
     the work it has with so many. For upright pictures, since it would see them in mirrored ones too.
     """
 
-    def __init__(self, runtime: Runtime, people: int):
+    def __init__(self, runtime: Runtime[ModelCard], people: int):
         self._runtime = runtime
         self._people = people
         self._painted: dict[Size, Outputs[np.ndarray]] = {}

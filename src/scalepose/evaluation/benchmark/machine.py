@@ -55,10 +55,13 @@ def matrix_product_work() -> Work:
 def multiply_adds(card: ModelCard, size: int) -> int | None:
     """Multiply-adds of a card's network on size×size pixels; None where torch, which builds it, is not installed."""
     try:
-        from scalepose.models.bottomup import build, macs
+        import torch
     except ModuleNotFoundError:
         return None
-    return macs(build(card), size)
+    from scalepose.models.bottomup import build, macs
+
+    with torch.device("meta"):  # shapes are enough
+        return macs(build(card), size)
 
 
 def peak_mebibytes() -> float | None:

@@ -29,7 +29,7 @@ class Stopwatch:
     began: when it first ran since `start`; ended: when it last stopped. Both as `time.perf_counter` counts.
     """
 
-    def __init__(self, runtime: Runtime):
+    def __init__(self, runtime: Runtime[ModelCard]):
         self._runtime = runtime
         self.began = self.ended = 0.0
 
