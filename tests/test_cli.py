@@ -21,7 +21,19 @@ from scalepose.runtimes import open_runtime
 from scalepose.runtimes.onnx import OnnxRuntime
 from scalepose.skeletons import COCO17
 
-VERBS = ("check", "doctor", "evaluate", "export", "import", "models", "predict", "preview", "synth", "train")
+VERBS = (
+    "benchmark",
+    "check",
+    "doctor",
+    "evaluate",
+    "export",
+    "import",
+    "models",
+    "predict",
+    "preview",
+    "synth",
+    "train",
+)
 
 
 def run(*arguments: str | Path) -> int:

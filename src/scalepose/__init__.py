@@ -6,10 +6,15 @@
 Importing the package loads neither torch nor a runtime; the parts load when they are first used.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# Read once, when torch is loaded. Its threads would otherwise spin while they wait for each other: where another
+# process takes one of their cores, a network was measured 80 times as slow. A value set by the user stays.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 if TYPE_CHECKING:
     from scalepose.crops import CropPredictor as CropPredictor

@@ -123,4 +123,6 @@ def test_offsets_of_a_mirrored_look_point_the_other_way():
     average.add(one)
     average.add(mirrored, mirrored=True)
     average.add(outputs(2), with_tags=False)
-    np.testing.assert_allclose(average.result()[2], one.offsets[0], rtol=1e-5)
+    together = average.result()[2]
+    assert together is not None
+    np.testing.assert_allclose(together, one.offsets[0], rtol=1e-5)

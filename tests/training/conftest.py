@@ -1,4 +1,4 @@
-"""A recipe for a tiny network and a tiny data set: noise with people drawn as bright crosses."""
+"""Recipes for tiny networks and tiny data sets: noise with people drawn as bright crosses, and rendered people."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from scalepose.data.synthetic.files import write_scenes
 from scalepose.skeletons import COCO17
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "small.yaml"
@@ -82,5 +83,33 @@ def recipe_file(pictures: Path) -> Path:
     content |= {"compile": False, "channels_last": True, "gradient_clip": None, "seed": 0}
     content["checkpoint"] = {"steps": 3, "minutes": None}
     path = pictures / "tiny.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
+
+
+CROP_RECIPE = RECIPE.with_name("cal-light-w16-64x48.yaml")
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `person_keypoints.json` and `images`: five rendered pictures of two people each."""
+    folder = tmp_path_factory.mktemp("people")
+    write_scenes(5, folder, seed=3, size=(240, 200), people=2)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def crop_recipe_file(people: Path) -> Path:
+    """The recipe of CAL light with values that the tests count on: 2 batches of 4 crops in each of 10 epochs, the
+    second stage from epoch 5, logged at every update and saved at every third."""
+    content = yaml.safe_load(CROP_RECIPE.read_text(encoding="utf-8"))
+    content["model"]["network"] |= {"width": 8, "stem": 8, "blocks": 1}
+    source = {"images": str(people / "images"), "annotations": str(people / "person_keypoints.json"), "weight": 1}
+    content["data"] |= {"train": [source], "val": None}
+    content["loss"]["second_stage"] |= {"from_epoch": 5}
+    content["schedule"] = {"kind": "cosine", "epochs": 10, "warmup_steps": 3, "milestones": [], "factor": 0.01}
+    content |= {"name": "tiny", "batch_size": 4, "log_every": 1, "ema": 0.9, "precision": "fp32"}
+    content["checkpoint"] = {"steps": 3, "minutes": None}
+    path = people / "tiny.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     return path

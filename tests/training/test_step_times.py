@@ -1,4 +1,4 @@
-"""`scalepose benchmark --training`: what a step is made of, and that measuring it changes the weights as training does."""
+"""`scalepose benchmark --training`: what a step is made of, and that taking it to pieces does not change it."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ pytest.importorskip("lightning")
 
 from scalepose.cli import main  # noqa: E402
 from scalepose.training.recipe import read_recipe  # noqa: E402
-from scalepose.training.step_times import PARTS, WAYS, _batches, _Step, measure_steps  # noqa: E402
+from scalepose.training.step_times import PARTS, WAYS, _batches, _Step  # noqa: E402
 
 
 def test_verb_writes_a_receipt(recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -28,9 +28,10 @@ def test_verb_writes_a_receipt(recipe_file: Path, tmp_path: Path, capsys: pytest
         assert way["settings"] in said
     assert content["ways"][0]["speedup"] == 1
     assert content["loader_rate"] > 0
+    assert "no GPU is at hand" in said or torch.cuda.is_available()
 
 
-def test_gradient_is_that_of_the_whole_step(recipe_file: Path):
+def test_gradient_is_that_of_the_whole_step(recipe_file: Path, monkeypatch: pytest.MonkeyPatch):
     plan = read_recipe(recipe_file)
     torch.manual_seed(0)
     step = _Step(plan, "plain", torch.device("cpu"))
@@ -39,16 +40,13 @@ def test_gradient_is_that_of_the_whole_step(recipe_file: Path):
     task.losses(task.network(task.normalise(batch.images)), batch)[0].backward()
     expected = [p.grad.clone() for p in task.network.parameters() if p.grad is not None]
     task.network.zero_grad()
-    taken: list[torch.Tensor] = []
-    step._optimiser.step = lambda: taken.extend(p.grad.clone() for p in task.network.parameters() if p.grad is not None)
+    taken = []
+
+    def take() -> None:
+        taken.extend(p.grad.clone() for p in task.network.parameters() if p.grad is not None)
+
+    monkeypatch.setattr(step._optimiser, "step", take)
     step(batch)
     assert len(taken) == len(expected) > 0
     for ours, whole in zip(taken, expected, strict=True):
         torch.testing.assert_close(ours, whole)
-
-
-def test_rounds_are_at_least_one_for_each_way(recipe_file: Path, monkeypatch):
-    monkeypatch.setattr("scalepose.training.step_times._measure_memory", lambda *_: None)
-    report = measure_steps(recipe_file, rounds=1)
-    assert report.ways[0].times.wall.runs == 1
-    assert "no GPU is at hand" in str(report) or torch.cuda.is_available()

@@ -25,9 +25,7 @@ def card_text(card: ModelCard | CropCard) -> str:
     weights = [str(path) for suffix in (".onnx", ".safetensors") if (path := card.file(suffix))]
     if not weights:
         file = f"{card.name}.safetensors"
-        weights = [
-            f"none shipped; bring published ones: scalepose import FILE.pth --model {card.name} --out {file}"
-        ]
+        weights = [f"none shipped; bring published ones: scalepose import FILE.pth --model {card.name} --out {file}"]
     text = yaml.safe_dump(json.loads(card.to_json()), sort_keys=False, allow_unicode=True, default_flow_style=None)
     return text + "\n".join(f"# weights: {line}" for line in weights)
 

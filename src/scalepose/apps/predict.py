@@ -7,10 +7,9 @@ predictor finds the people, sinks keep them.
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from tqdm import tqdm
@@ -19,15 +18,16 @@ from scalepose.apps.sinks import CocoResults, Drawings, Identity, Result, Sink, 
 from scalepose.apps.sources import Failure, find_pictures
 from scalepose.data.images import read_image
 from scalepose.errors import ScaleposeError
+from scalepose.flow import flow
 from scalepose.poses import Poses
-from scalepose.predictor import Predictor
+from scalepose.predictor import Predictor, picture_stages
 
 DEFAULT_FOLDER = Path("out")
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run came to. milliseconds: of the predictor alone, the median over the pictures; None without any."""
+    """What a run came to. milliseconds: from file to result, all pictures' time by their number; None without any."""
 
     pictures: int
     people: int
@@ -41,32 +41,39 @@ def predict_pictures(
     find_people: Callable[[np.ndarray], Poses],
     sinks: Sequence[Sink],
     exif: bool = True,
+    score: float = 0.0,
+    keypoint_score: float = 0.0,
+    batch: int = 1,
 ) -> Summary:
-    """Give the people of each picture to every sink; sinks must be open.
+    """Give the people of each picture to every sink, in the order of the pictures; sinks must be open.
 
-    find_people: (H, W, 3) uint8 RGB → Poses. exif: turn pictures as their EXIF orientation says.
+    find_people: (H, W, 3) uint8 RGB → Poses; a `Predictor` works on several pictures at a time. exif: turn pictures as
+    their EXIF orientation says. score, keypoint_score: what is less certain is left out. batch: as in `predict_many`.
     Each picture that fails is named on stderr at once. Raises ScaleposeError when a sink cannot go on.
     """
     people = 0
     failures: list[Failure] = []
-    times: list[float] = []
-    work = zip(pictures, identities, strict=True)
-    # Without a terminal there is nobody to look at a bar.
-    for picture, identity in tqdm(work, total=len(pictures), unit=" pictures", disable=None, dynamic_ncols=True):
-        try:
-            image = read_image(picture, exif=exif)
-            start = time.perf_counter()
-            poses = find_people(image)
-            times.append(time.perf_counter() - start)
-        except (ScaleposeError, MemoryError) as error:
-            reason = str(error).removeprefix(f"{picture}: ") or "there is not enough memory for this picture"
-            failures.append(Failure(str(picture), reason))
-            report(failures[-1])
-            continue
-        people += len(poses)
-        for sink in sinks:
-            sink.write(Result(identity, image, poses))
-    return Summary(len(times), people, tuple(failures), 1000 * median(times) if times else None)
+    start = time.perf_counter()
+    stages = picture_stages(find_people, lambda picture: read_image(picture, exif=exif))
+    with closing(flow(pictures, stages, batch)) as found:
+        work = zip(pictures, identities, found, strict=True)
+        # Without a terminal there is nobody to look at a bar.
+        for picture, identity, future in tqdm(
+            work, total=len(pictures), unit=" pictures", disable=None, dynamic_ncols=True
+        ):
+            try:
+                image, poses = future.result()
+            except (ScaleposeError, MemoryError) as error:
+                reason = str(error).removeprefix(f"{picture}: ") or "there is not enough memory for this picture"
+                failures.append(Failure(str(picture), reason))
+                report(failures[-1])
+                continue
+            poses = poses.filter(score, keypoint_score)
+            people += len(poses)
+            for sink in sinks:
+                sink.write(Result(identity, image, poses))
+    done = len(pictures) - len(failures)
+    return Summary(done, people, tuple(failures), 1000 * (time.perf_counter() - start) / done if done else None)
 
 
 def predict_command(
@@ -78,6 +85,7 @@ def predict_command(
     draw: bool | None,
     score: float,
     keypoint_score: float,
+    batch: int = 1,
 ) -> int:
     """Find pictures, predict, print what came of it. Returns the exit status: 0, or 1 when some inputs failed.
 
@@ -100,15 +108,13 @@ def predict_command(
     if everything if draw is None else draw:
         sinks.append(_drawings(out, found.pictures, identities))
 
-    def people_above(image: np.ndarray) -> Poses:
-        return find_people(image).filter(score, keypoint_score)
-
     try:
         with ExitStack() as opened:
             for sink in sinks:
                 opened.enter_context(sink)
+            exif = find_people.profile == "fast"
             summary = predict_pictures(
-                found.pictures, identities, people_above, sinks, exif=find_people.profile == "fast"
+                found.pictures, identities, find_people, sinks, exif, score, keypoint_score, batch
             )
     except KeyboardInterrupt:
         print(

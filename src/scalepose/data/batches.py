@@ -26,8 +26,8 @@ class Batch:
     images: (B, 3, H, W) uint8 RGB, not normalised. heatmaps: (B, K, h, w) float32 each, coarse to fine.
     masks: (B, 1, h, w) float32 each, 1 where it is known who is there. channels: (B, K) float32, 0 for keypoint types
     that the picture's data set never labels. tag_pixels: (B, P, K) int64, flat index y·w + x into the coarsest map, −1
-    where not labelled or outside. centres: (B, P, 3) float32, centre x, y and size of each of these people, pixels of the
-    coarsest map, 0 for none. image_ids: B of them, as in the annotations.
+    where not labelled or outside. centres: (B, P, 3) float32, centre x, y and size of each of these people in pixels of
+    the coarsest map, 0 for none. image_ids: B of them, as in the annotations.
     """
 
     images: Tensor

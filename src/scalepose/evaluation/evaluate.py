@@ -7,6 +7,8 @@ as their pixels lie in the file, without turning by EXIF: so do COCO's annotatio
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,9 @@ from scalepose.evaluation.precision import Protocol, average_precision, measure
 from scalepose.evaluation.provenance import commit, sha256
 from scalepose.evaluation.receipts import Failure, Receipt, System
 from scalepose.evaluation.results import read_results
+from scalepose.flow import Stages, flow
 from scalepose.poses import Poses
+from scalepose.predictor import picture_stages
 from scalepose.skeletons import Skeleton
 
 
@@ -36,18 +40,18 @@ def evaluate(
     system: System | None = None,
     per_image: Path | None = None,
     progress: bool = True,
+    batch: int = 1,
 ) -> Receipt:
     """Predict all pictures of `annotations` and measure.
 
-    predictor: (H, W, 3) uint8 RGB → Poses. system: what it is made of, for the receipt.
+    predictor: (H, W, 3) uint8 RGB → Poses; a `Predictor` works on several pictures at a time. system: what it is made
+    of, for the receipt.
     per_image: file for what is found in each picture (json lines); an evaluation killed on the way continues from it.
-    progress: show a bar on stderr.
+    progress: show a bar on stderr. batch: as in `Predictor.predict_many`.
     Raises ScaleposeError when no picture can be used, when the predicted keypoints or the protocol do not fit the
     annotations, and when `per_image` holds something else.
     """
-    return evaluate_pictures(
-        lambda image, _: predictor(image), annotations, protocol, system, per_image=per_image, progress=progress
-    )
+    return _evaluate(picture_stages(predictor, _read), annotations, protocol, system, per_image, progress, batch)
 
 
 def evaluate_pictures(
@@ -59,6 +63,23 @@ def evaluate_pictures(
     progress: bool = True,
 ) -> Receipt:
     """`evaluate` for a predictor that is also told which picture it is given."""
+    stages = Stages[Picture, Any, Any, tuple[np.ndarray, Poses]](
+        prepare=lambda picture: (_read(picture), picture),
+        run=lambda pictures: [(image, find_people(image, picture)) for image, picture in pictures],
+        finish=lambda found: found,
+    )
+    return _evaluate(stages, annotations, protocol, system, per_image, progress)
+
+
+def _evaluate(
+    stages: Stages[Picture, Any, Any, tuple[np.ndarray, Poses]],
+    annotations: Annotations,
+    protocol: Protocol,
+    system: System | None,
+    per_image: Path | None,
+    progress: bool,
+    batch: int = 1,
+) -> Receipt:
     average_precision(annotations, [], protocol)  # what does not fit should show now, not after hours
     key = {
         **(asdict(system) if system else {}),
@@ -68,12 +89,18 @@ def evaluate_pictures(
     with Journal(per_image, key) as journal:
         lines = [journal.done[picture.id] for picture in annotations.pictures if picture.id in journal.done]
         todo = [picture for picture in annotations.pictures if picture.id not in journal.done]
-        total = len(annotations.pictures)
-        for picture in tqdm(
-            todo, "evaluate", total, initial=len(lines), unit="picture", disable=not progress, dynamic_ncols=True
-        ):
-            lines.append(_predict(find_people, picture, annotations.skeleton))
-            journal.add(lines[-1])
+        total, earlier = len(annotations.pictures), len(lines)
+        start = time.perf_counter()
+        with closing(flow(todo, stages, batch)) as found:
+            for picture, future in tqdm(
+                zip(todo, found, strict=True), "evaluate", total, initial=earlier, unit="picture",
+                disable=not progress, dynamic_ncols=True,
+            ):  # fmt: skip
+                line = _line(picture, future, annotations.skeleton)
+                end = time.perf_counter()
+                lines.append(line | {"seconds": end - start})  # since the picture before, as several are under way
+                start = end
+                journal.add(lines[-1])
         failures = [Failure(line["file"], line["failure"]) for line in lines if "failure" in line]
         if len(failures) == total:
             first = f"; the first, {failures[0].file}: {failures[0].reason}" if failures else ""
@@ -196,27 +223,26 @@ def publish(receipt: Receipt, json: Path | None) -> int:
     return 1 if receipt.failures else 0
 
 
-def _predict(
-    find_people: Callable[[np.ndarray, Picture], Poses], picture: Picture, skeleton: Skeleton
-) -> dict[str, Any]:
-    """The journal's line for one picture."""
+def _read(picture: Picture) -> np.ndarray:
+    image = read_image(picture.path, exif=False)
+    h, w = image.shape[:2]
+    if (w, h) != (picture.width, picture.height):
+        turned = "; it seems to be annotated as EXIF turns it" if (h, w) == (picture.width, picture.height) else ""
+        raise ScaleposeError(f"has {w}×{h} pixels, but the annotations say {picture.width}×{picture.height}{turned}")
+    return image
+
+
+def _line(picture: Picture, found: Future[tuple[np.ndarray, Poses]], skeleton: Skeleton) -> dict[str, Any]:
+    """The journal's line for one picture, without the time it took."""
     line: dict[str, Any] = {"image_id": picture.id, "file": str(picture.path)}
-    start = time.perf_counter()
     try:
-        image = read_image(picture.path, exif=False)
-        h, w = image.shape[:2]
-        if (w, h) != (picture.width, picture.height):
-            turned = "; it seems to be annotated as EXIF turns it" if (h, w) == (picture.width, picture.height) else ""
-            raise ScaleposeError(
-                f"has {w}×{h} pixels, but the annotations say {picture.width}×{picture.height}{turned}"
-            )
-        poses = find_people(image, picture)
+        _, poses = found.result()
     except (ScaleposeError, MemoryError) as error:
         reason = str(error).removeprefix(f"{picture.path}: ") or "there is not enough memory for this picture"
-        return line | {"seconds": time.perf_counter() - start, "failure": reason}
+        return line | {"failure": reason}
     if len(poses.skeleton) != len(skeleton):
         raise ScaleposeError(
             f"the model predicts {len(poses.skeleton)} keypoints ({poses.skeleton.name}), the annotations have "
             f"{len(skeleton)} ({skeleton.name}); use a model made for them"
         )
-    return line | {"seconds": time.perf_counter() - start, "people": poses.to_coco(picture.id)}
+    return line | {"people": poses.to_coco(picture.id)}

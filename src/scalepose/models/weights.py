@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,7 +24,11 @@ from scalepose.models.bottomup import BottomUp
 from scalepose.models.construct import construct
 from scalepose.models.cropcards import CROP_MODELS, CropCard, CropNetwork, card_from_json, find_model
 from scalepose.models.topdown import TopDown
+from scalepose.models.upscalercard import UpscalerCard
 from scalepose.models.zoo import MODELS, ModelCard
+
+if TYPE_CHECKING:
+    from scalepose.models.upscale import Upscaler
 
 MAX_BYTES = 2 << 30  # four times a W48 training checkpoint with its optimiser
 METADATA_KEY = "scalepose"
@@ -66,7 +70,10 @@ class Report:
 
 
 def save_weights(
-    model: BottomUp | TopDown, path: str | Path, card: ModelCard | CropCard | None = None, half: bool = False
+    model: "BottomUp | TopDown | Upscaler",
+    path: str | Path,
+    card: ModelCard | CropCard | UpscalerCard | None = None,
+    half: bool = False,
 ) -> None:
     """Write a .safetensors file that `load_model` and every runtime can open without being told what it is.
 
@@ -191,7 +198,7 @@ def _fitting(tensors: Mapping[str, Tensor]) -> list[str]:
 
 
 def _whole(report: Report) -> bool:
-    """Every tensor of the model and no more of its parts: a network with one branch less is found in its larger twin."""
+    """Every tensor of the model and no more of its parts: a network of three branches lies in its twin of four."""
     parts = {name.split(".")[0] for name in report.matched}
     return report.complete and not any(name.split(".")[0] in parts for name in report.unexpected)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from scalepose.data.images import read_image
-from scalepose.errors import ScaleposeError
 from scalepose.geometry import View
 from scalepose.models.cropcards import CropCard
 from scalepose.models.normalise import normalise

@@ -56,8 +56,8 @@ class ExportReport:
         shapes = [f"{B}×3×{H}×{W}" for B, H, W in dict.fromkeys(self.sizes)]
         sizes = ", ".join(shapes[:3]) + (f" and {len(shapes) - 3} more sizes" if len(shapes) > 3 else "")
         return (
-            f"{self.path}: {self.bytes / 1e6:.1f} MB, {self.precision}; differs from torch by {_measure(self.precision)} "
-            f"{self.error:.1e} standard deviations of an output (compared at {sizes})"
+            f"{self.path}: {self.bytes / 1e6:.1f} MB, {self.precision}; differs from torch by "
+            f"{_measure(self.precision)} {self.error:.1e} standard deviations of an output (compared at {sizes})"
         )
 
 

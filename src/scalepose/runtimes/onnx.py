@@ -14,13 +14,13 @@ from scalepose.errors import ScaleposeError
 try:
     import onnxruntime
 except ModuleNotFoundError as error:
-    raise ScaleposeError("onnxruntime is not installed, though every installation has it; run: pip install onnxruntime") from error
+    raise ScaleposeError(
+        "onnxruntime is not installed, though scalepose needs it; run: pip install onnxruntime"
+    ) from error
 
 from scalepose.models.outputs import Outputs
-from scalepose.runtimes.ports import INPUT, METADATA_KEY, check_graph, check_images, from_names, read_card
+from scalepose.runtimes.ports import INPUT, METADATA_KEY, check_file, check_graph, check_images, from_names, read_card
 from scalepose.runtimes.runtime import cores
-
-MAX_BYTES = 2 << 30  # what one protobuf, and so one .onnx file, can hold
 
 # Exhaustive search, the default, is repeated for every new size of picture and takes seconds each time.
 _PROVIDERS = {"CUDAExecutionProvider": {"cudnn_conv_algo_search": "HEURISTIC"}, "CPUExecutionProvider": {}}
@@ -58,24 +58,14 @@ class OnnxRuntime:
 
 
 def session_options() -> onnxruntime.SessionOptions:
+    """How every session runs: as many threads as `cores`, which leave their cores to others while they wait."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = cores()
-    # Threads that spin while they wait take the cores from every other process on the machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # A plan of the memory is kept for every size of picture seen; pictures come in many sizes.
     options.enable_mem_pattern = False
     options.log_severity_level = 3  # errors only, and those are raised
     return options
-
-
-def check_file(path: Path) -> None:
-    """Raise ScaleposeError when there is no file, an empty one, or one larger than an ONNX file can be."""
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise ScaleposeError(f"{path}: cannot be read ({error.strerror})") from error
-    if not 0 < size < MAX_BYTES:
-        raise ScaleposeError(f"{path}: has {size} bytes, so it is no whole ONNX file; fetch or export it again")
 
 
 def _first_line(error: Exception) -> str:

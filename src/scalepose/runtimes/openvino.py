@@ -9,8 +9,7 @@ import numpy as np
 
 from scalepose.errors import MissingExtra, ScaleposeError
 from scalepose.models.outputs import Outputs
-from scalepose.runtimes.onnx import check_file
-from scalepose.runtimes.ports import METADATA_KEY, check_graph, check_images, from_names, read_card
+from scalepose.runtimes.ports import METADATA_KEY, check_file, check_graph, check_images, from_names, read_card
 from scalepose.runtimes.runtime import cores
 
 try:
@@ -60,7 +59,9 @@ def _read(path: Path) -> openvino.Model:
     check_file(path)
     intermediate = path.suffix.lower() == ".xml"
     if intermediate and not path.with_suffix(".bin").is_file():
-        raise ScaleposeError(f"{path}: its weights, {path.with_suffix('.bin').name}, are not beside it; copy both files")
+        raise ScaleposeError(
+            f"{path}: its weights, {path.with_suffix('.bin').name}, are not beside it; copy both files"
+        )
     kind = "OpenVINO" if intermediate else "ONNX"
     reader = FrontEndManager().load_by_framework("ir" if intermediate else "onnx")
     try:

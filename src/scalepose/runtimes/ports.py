@@ -17,6 +17,7 @@ from scalepose.models.zoo import ModelCard
 
 METADATA_KEY = "scalepose"  # under which the card lies in a file
 INPUT = "images"
+MAX_BYTES = 2 << 30  # what one protobuf, and so one .onnx file, can hold
 STRIDE = 32  # of HRNet's coarsest branch: the sides of the input must be multiples of it
 
 Array = TypeVar("Array")
@@ -72,6 +73,16 @@ def check_images(images: np.ndarray, card: ModelCard | CropCard) -> None:
             f"{card.name} takes sides that are multiples of {STRIDE} pixels, not {W}×{H} (batch of {B}); "
             "scalepose.View.fit resizes and pads"
         )
+
+
+def check_file(path: Path) -> None:
+    """Raise ScaleposeError when there is no file, an empty one, or one larger than a network's file can be."""
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise ScaleposeError(f"{path}: cannot be read ({error.strerror})") from error
+    if not 0 < size < MAX_BYTES:
+        raise ScaleposeError(f"{path}: has {size} bytes, so it is no whole model file; fetch or export it again")
 
 
 def read_card(text: str | None, path: Path) -> ModelCard | CropCard:

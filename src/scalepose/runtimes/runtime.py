@@ -1,6 +1,6 @@
 """A network that can be run, whatever runs it: the `Runtime` protocol, and `open_runtime`, which chooses one.
 
-Knows which files each runtime reads, and which is the fastest; what is inside of the files, the runtimes know themselves.
+Knows which files each runtime reads, the fastest first; what is inside of them, the runtimes know themselves.
 """
 
 import os
@@ -54,8 +54,8 @@ class Runtime(Protocol[Card]):
 def open_runtime(model: str | Path, runtime: str = "auto") -> Runtime[Any]:
     """Open a network to run it, of either kind: which, its card tells.
 
-    model: a name of the zoo whose weights are shipped, or a file that scalepose wrote: .onnx, .safetensors, or .xml with
-    its .bin beside it.
+    model: a name of the zoo whose weights are shipped, or a file that scalepose wrote: .onnx, .safetensors, or .xml
+    with its .bin beside it.
     runtime: one of `RUNTIMES` or `TORCH_VARIANTS`. "auto" takes the fastest that is installed and reads the file: ONNX
     Runtime or else OpenVINO for .onnx, OpenVINO for .xml, torch for .safetensors. Of a name, whose weights may be
     shipped in several forms, it takes the .onnx, or on a GPU that only torch can use the .safetensors. `Runtime.name`

@@ -6,6 +6,7 @@ minutes and is worth little beside ONNX Runtime. None of this has been run on a 
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +17,8 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtra("torch", "torch") from error
 
-from scalepose.models import BottomUp, CropCard, TopDown, load_model
+from scalepose.models import BottomUp, TopDown, load_model
 from scalepose.models.outputs import Outputs
-from scalepose.models.zoo import ModelCard
 from scalepose.runtimes.ports import check_images, from_names, to_names
 
 
@@ -44,7 +44,7 @@ class TorchRuntime:
         self.name = f"torch {torch.__version__} · {where}{how}"
 
     @property
-    def card(self) -> ModelCard | CropCard:
+    def card(self) -> Any:  # ModelCard or CropCard, as the model's
         """Which network it is."""
         return self._model.card
 

@@ -14,7 +14,7 @@ from scalepose.data.degrade import Enlarge
 from scalepose.errors import MissingExtra, ScaleposeError
 from scalepose.geometry import Size
 from scalepose.models.upscalercard import UpscalerCard
-from scalepose.runtimes.ports import METADATA_KEY
+from scalepose.runtimes.ports import METADATA_KEY, check_file
 
 INPUT, OUTPUT = "crops", "enlarged"
 TOLERANCE = 1e-4  # largest difference between torch and an exported file; pixels are 0 to 1
@@ -60,9 +60,11 @@ def export_upscaler(weights: str | Path, path: str | Path) -> float:
 
     Raises ScaleposeError when it cannot be written or gives other values than torch, and then leaves no file.
     """
-    from scalepose.runtimes.trace import trace_module  # first: it says which extra is missing
+    from scalepose.runtimes.trace import trace_module  # first, for it says which extra is missing
 
+    # isort: split
     import torch
+
     from scalepose.models.upscale import load_upscaler
     from scalepose.runtimes.export import written_in_one_piece
 
@@ -83,7 +85,7 @@ def export_upscaler(weights: str | Path, path: str | Path) -> float:
 def _open_onnx(path: Path) -> tuple[UpscalerCard, Network]:
     import onnxruntime
 
-    from scalepose.runtimes.onnx import check_file, session_options
+    from scalepose.runtimes.onnx import session_options
 
     check_file(path)
     try:

@@ -23,7 +23,7 @@ def read_plan(path: str | Path, overrides: Mapping[str, str] | None = None) -> A
     """
     content = read_keys(path)
     kind = content.get("kind") if "kind" in content else WHOLE_PICTURES
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         known = ", ".join(name for name in KINDS if name != WHOLE_PICTURES)
         raise ScaleposeError(f"{path}: kind must be one of {known}, not {kind!r}; recipes for whole pictures have none")
     return read_file(KINDS[kind], path, overrides)

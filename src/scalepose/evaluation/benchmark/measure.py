@@ -119,7 +119,7 @@ def _figures(
         runtime=c.runtime.name,
         file=c.file.name,
         file_sha256=sha256(c.file),
-        file_megabytes=round(c.file.stat().st_size / 1e6, 2),
+        file_megabytes=_megabytes(c.file),
         network=_network_figures(c, network, samples[CEILING]),
         parts={part: picture.part(part, len(pictures)) for part in PARTS},
         times=picture.times(len(pictures)),
@@ -142,3 +142,9 @@ def _network_figures(c: Configuration, network: Samples, product: Samples) -> re
         return report.NetworkFigures(size, network.times(), None, None)
     share = 2 * count / PRODUCT_FLOP / network.ratio(product)
     return report.NetworkFigures(size, network.times(), round(2 * count / 1e9, 3), round(share, 3))
+
+
+def _megabytes(file: Path) -> float:
+    """Of a model's file; the weights of an .xml lie in the .bin beside it."""
+    files = [file, file.with_suffix(".bin")] if file.suffix == ".xml" else [file]
+    return round(sum(part.stat().st_size for part in files) / 1e6, 2)

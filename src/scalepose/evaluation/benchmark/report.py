@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from scalepose.evaluation.benchmark.timing import CPU, Samples, Spread, Times
@@ -76,7 +77,7 @@ class ConfigurationFigures:
     @property
     def label(self) -> str:
         """For tables and the plot."""
-        return f"{self.model} · {self.runtime.split(' · ')[0]}"
+        return f"{Path(self.model).stem} · {self.runtime.split(' · ')[0]}"
 
 
 @dataclass(frozen=True)
