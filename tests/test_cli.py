@@ -93,6 +93,7 @@ def test_version(capsys: pytest.CaptureFixture[str]):
         (["predict", "a.jpg", "--profile", "slow"], "--profile"),
         (["predict", "a.jpg", "--score", "high"], "--score"),
         (["predict", "a.jpg", "--modle", "x"], "--modle"),
+        (["predict", "a.jpg", "--batch", "0"], "--batch"),
         (["evaluate"], "--annotations"),
         (["export", "m.safetensors"], "--out"),
         (["models", "nothing-like-it"], "higherhrnet-w32-512"),
@@ -349,6 +350,7 @@ def test_boxes(tiny_crop_safetensors: Path, tmp_path: Path, capsys: pytest.Captu
         ((*measured, "--boxes", "annotations", "--low-res", "64"), "HEIGHTxWIDTH"),
         ((*measured, "--boxes", "nowhere.json"), "nowhere.json"),
         (("predict", pictures, "--boxes", annotations, "--profile", "paper"), "--profile"),
+        (("predict", pictures, "--boxes", annotations, "--batch", "2"), "--batch"),
     ):
         assert run(*arguments) == 2
         assert words in capsys.readouterr().err

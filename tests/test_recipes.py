@@ -13,26 +13,33 @@ from scalepose.data.batches import make_batch
 from scalepose.data.samples import Sample
 from scalepose.geometry import View
 from scalepose.models import MODELS, BottomUp, build
+from scalepose.models.cropcards import CROP_MODELS
 from scalepose.models.initialise import initialise
+from scalepose.training.croprecipe import CropRecipe
+from scalepose.training.kinds import read_plan
 from scalepose.training.parts import Optimiser, Schedule
 from scalepose.training.recipe import Recipe, Targets, read_recipe
 from scalepose.training.task import PoseTask, map_strides
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
 NAMES = [path.stem for path in RECIPES]
+WHOLE = [path for path in RECIPES if "kind" not in yaml.safe_load(path.read_text(encoding="utf-8"))]
 
 each = pytest.mark.parametrize("path", RECIPES, ids=NAMES)
+each_of_whole_pictures = pytest.mark.parametrize("path", WHOLE, ids=[path.stem for path in WHOLE])
+each_of_crops = pytest.mark.parametrize("name", [name for name in NAMES if name in CROP_MODELS])
 
 
 def test_all_are_here():
     published = {"higherhrnet-w32-512", "higherhrnet-w32-640", "higherhrnet-w48-640", "hrnet-ae-w32-512"}
     assert published | {"higherhrnet-w32-512-crowdpose", "small"} <= set(NAMES)
     assert sum(name.startswith("ablation-") for name in NAMES) == 6
+    assert {"cal-light-w16-64x48", "cal-light-w16-128x96", "espcn-x2-64x48"} <= set(NAMES)
 
 
 @each
 def test_is_complete_and_named_like_its_file(path: Path):
-    recipe = read_recipe(path)
+    recipe = read_plan(path)
     assert recipe.name == path.stem
     # Nothing in the text that the recipe does not say again.
     assert yaml.safe_load(recipe.to_yaml()).keys() == yaml.safe_load(path.read_text(encoding="utf-8")).keys()
@@ -40,10 +47,10 @@ def test_is_complete_and_named_like_its_file(path: Path):
 
 @each
 def test_is_written_and_read_back_unchanged(path: Path, tmp_path: Path):
-    recipe = read_recipe(path)
+    recipe = read_plan(path)
     again = tmp_path / "again.yaml"
     again.write_text(recipe.to_yaml(), encoding="utf-8")
-    assert read_recipe(again) == recipe
+    assert read_plan(again) == recipe
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name in MODELS])
@@ -52,6 +59,15 @@ def test_makes_the_model_of_that_name(name: str):
     assert (recipe.card().skeleton, recipe.card().input_size) == (card.skeleton, card.input_size)
     assert shapes(recipe.card()) == shapes(card)
     assert recipe.card().network.aggregate == card.network.aggregate
+
+
+@each_of_crops
+def test_makes_the_network_for_crops_of_that_name(name: str):
+    recipe, card = read_plan(RECIPES[NAMES.index(name)]), CROP_MODELS[name]
+    assert isinstance(recipe, CropRecipe)
+    ours = recipe.card()
+    assert (ours.skeleton, ours.crop_size, ours.sigma) == (card.skeleton, card.crop_size, card.sigma)
+    assert ours.network == card.network
 
 
 @pytest.mark.parametrize(
@@ -140,7 +156,7 @@ def shrunken(path: Path) -> Recipe:
     return dataclasses.replace(recipe, model=model, batch_size=2, compile=False)
 
 
-@each
+@each_of_whole_pictures
 def test_takes_a_step(path: Path):
     recipe = shrunken(path)
     card = recipe.card()

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scalepose.data.synthetic.people import load_people
 
-from scalepose.data.synthetic.bodies import _CARRIERS, _rest_frames
+from scalepose.data.synthetic.bodies import CARRIERS, rest_frames
+from scalepose.data.synthetic.people import load_people
 from scalepose.data.synthetic.postures import LIMITS
 
 TRUNK = ("lean", "tilt", "twist", "bend", "side", "nod", "turn", "cock", "lie")
@@ -59,7 +59,7 @@ class Puppet:
         self.parents = people.parents
         self.joints = torch.as_tensor(joints, dtype=torch.float32)
         self.keypoints = torch.as_tensor(keypoints, dtype=torch.float32)
-        self.rest = {k: torch.as_tensor(v, dtype=torch.float32) for k, v in _rest_frames().items()}
+        self.rest = {k: torch.as_tensor(v, dtype=torch.float32) for k, v in rest_frames().items()}
         self.height = 1.66
 
     def __call__(self, angles: torch.Tensor) -> torch.Tensor:
@@ -93,7 +93,7 @@ class Puppet:
                 parent = self.bones[self.parents[b]]
                 heads[name] = heads[parent] + bone[parent] @ (self.joints[b] - self.joints[self.parents[b]])
         out = []
-        for k, carrier in enumerate(_CARRIERS):
+        for k, carrier in enumerate(CARRIERS):
             offset = self.keypoints[k] - self.joints[self.bones.index(carrier)]
             out.append(heads[carrier] + bone[carrier] @ offset)
         return torch.stack(out, dim=-2)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
 
 from scalepose import __version__
 from scalepose.errors import MissingExtra, ScaleposeError
@@ -21,6 +22,8 @@ Overrides = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 RuntimeName = Literal["auto", "onnx", "openvino", "torch", "torch-bf16", "torch-compiled", "torch-compiled-bf16"]
 Profile = Literal["fast", "paper"]
 Scales = Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True, negative=())]
+Flag = Annotated[bool, Parameter(negative=())]
+Height = Annotated[float | None, Parameter(validator=Number(gt=0))]
 Option = TypeVar("Option")
 Repeated = Annotated[tuple[Option, ...], Parameter(negative=())]  # --key a --key b
 
@@ -89,7 +92,11 @@ def predict(
     keypoint_score: float = 0.0,
     flip: bool | None = None,
     scales: Scales = None,
+    batch: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
     boxes: Path | None = None,
+    second_look: Flag = False,
+    second_look_below: Height = None,
+    reader: str = "default",
 ) -> int:
     """Find the people in pictures.
 
@@ -123,13 +130,24 @@ def predict(
         Average with the mirrored picture: better and twice as slow. By default as the profile has it; with --boxes, no.
     scales:
         Look at the picture at several sizes, the model's own (1) among them: --scales 0.5 1 2. Slower.
+    batch:
+        So many pictures of one shape go through the network together. For GPUs; on a CPU it gains nothing.
     boxes:
         Only look at the people in these boxes, one by one, with a model that reads crops. A COCO json of annotations or
         of detections, or what an earlier run wrote with --json. Pictures are told by file name or id.
+    second_look:
+        Read every person that was found again, from a crop: better, and slower with every person.
+    second_look_below:
+        Read only people again who are less high than so many pixels of the picture.
+    reader:
+        The model for the second look: a name, or a .onnx or .safetensors file.
     """
+    _check_second_look(second_look, second_look_below, reader, boxes is not None)
     if boxes is not None:
-        if scales is not None or profile == "paper":
-            raise ScaleposeError("--boxes reads crops of people; --scales and --profile paper are for whole pictures")
+        if scales is not None or profile == "paper" or batch > 1:
+            raise ScaleposeError(
+                "--boxes reads crops of people; --scales, --batch and --profile paper are for whole pictures"
+            )
         from scalepose.apps.predict_boxes import predict_boxes_command
         from scalepose.crops import CropPredictor
 
@@ -140,8 +158,13 @@ def predict(
     from scalepose.predictor import Predictor
 
     predictor = Predictor(model, runtime=runtime, profile=profile, flip=flip, scales=scales)
+    if second_look:
+        from scalepose.crops import CropPredictor
+        from scalepose.secondlook import SecondLook
+
+        predictor = SecondLook(predictor, CropPredictor(reader, runtime, bool(flip)), second_look_below)
     least = score if score is not None else LEAST_SCORE[profile]
-    return predict_command(sources, predictor, out, json, csv, draw, least, keypoint_score)
+    return predict_command(sources, predictor, out, json, csv, draw, least, keypoint_score, batch)
 
 
 @app.command
@@ -162,6 +185,9 @@ def evaluate(
     boxes: str | None = None,
     low_res: str | None = None,
     finder: str = "default",
+    second_look: Flag = False,
+    second_look_below: Height = None,
+    reader: str = "default",
 ) -> int:
     """Measure a model on annotated pictures: average precision, overall and by person height.
 
@@ -200,7 +226,10 @@ def evaluate(
         64x48,blur=0.5,noise=4,jpeg=60.
     finder:
         The bottom-up model for --boxes people.
+    second_look, second_look_below, reader:
+        As for `predict`.
     """
+    _check_second_look(second_look, second_look_below, reader, boxes is not None or results is not None)
     if boxes is not None:
         if results is not None or scales is not None or profile == "paper":
             raise ScaleposeError(
@@ -239,6 +268,9 @@ def evaluate(
         results=results,
         per_image=per_image,
         skeleton=skeleton,
+        second_look=second_look,
+        second_look_below=second_look_below,
+        reader=reader,
     )
 
 
@@ -450,7 +482,14 @@ def check(
 
 @app.command
 def synth(
-    *, count: int, out: Path, seed: int = 0, size: tuple[int, int] = (640, 480), people: int | None = None
+    *,
+    count: int,
+    out: Path,
+    seed: int = 0,
+    size: tuple[int, int] = (640, 480),
+    people: int | None = None,
+    backgrounds: Path | None = None,
+    workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
 ) -> int:
     """Render pictures of people with exact annotations: a data set from nothing but a seed.
 
@@ -465,11 +504,23 @@ def synth(
     size:
         Width and height in pixels.
     people:
-        How many in every picture. By default this varies.
+        How many in every picture. By default as many as photos show.
+    backgrounds:
+        A folder of photos to stand behind the people, instead of drawn places.
+    workers:
+        How many processes render. By default one a core.
     """
     from scalepose.apps.synth import synth_command
 
-    return synth_command(count, out, seed, size, people)
+    return synth_command(count, out, seed, size, people, backgrounds, workers)
+
+
+def _check_second_look(second_look: bool, below: float | None, reader: str, nothing_found: bool) -> None:
+    """Raise ScaleposeError for options that go together with a second look, or do not."""
+    if second_look and nothing_found:
+        raise ScaleposeError("--second-look reads people again whom a model has found; leave out --boxes and --results")
+    if not second_look and (below is not None or reader != "default"):
+        raise ScaleposeError("--second-look-below and --reader say how to look again; add --second-look")
 
 
 def _overrides(tokens: Sequence[str]) -> dict[str, str]:

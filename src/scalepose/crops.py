@@ -11,11 +11,11 @@ import numpy as np
 from scalepose.data.boxes import Boxes, box_fault
 from scalepose.data.cutting import Cutout
 from scalepose.data.degrade import Degradation, Enlarge, bicubic
-from scalepose.data.images import read_image
+from scalepose.data.images import check_image, read_image
 from scalepose.decode.crops import average_flip, decode_crops
 from scalepose.decode.suppress import rescore, suppress
 from scalepose.errors import ScaleposeError
-from scalepose.geometry import PADDING, View
+from scalepose.geometry import PADDING, Size, View
 from scalepose.models.cropcards import CropCard
 from scalepose.models.normalise import normalise
 from scalepose.poses import Poses
@@ -59,6 +59,11 @@ class CropPredictor:
         """Which network it is, with its skeleton."""
         return self.runtime.card
 
+    @property
+    def name(self) -> str:
+        """Which network runs on what, for people."""
+        return f"{self.card.name} on {self.runtime.name}"
+
     def __repr__(self) -> str:
         return f"CropPredictor({self.card.name!r}, flip={self.flip}, low_res={self.low_res}, {self.runtime.name})"
 
@@ -74,7 +79,8 @@ class CropPredictor:
         Raises ScaleposeError when the file cannot be read, the array is no picture, or a box is unusable.
         """
         image = read_image(image) if isinstance(image, (str, Path)) else image
-        _check(image, boxes)
+        check_image(image)
+        boxes, box_scores = _checked(boxes, box_scores, (image.shape[1], image.shape[0]))
         P, K = len(boxes), len(self.card.skeleton)
         points, values = np.zeros((P, K, 2), np.float32), np.zeros((P, K), np.float32)
         whole = Cutout(image)
@@ -88,8 +94,7 @@ class CropPredictor:
         map_size = self.card.map_size
         points = np.stack([v.to_image(p, map_size) for v, p in zip(views, points, strict=True)]) if P else points
         values = np.maximum(values, 0)
-        scores = rescore(values, np.ones(P) if box_scores is None else np.asarray(box_scores))
-        return Poses(points, values, scores, self.card.skeleton)
+        return Poses(points, values, rescore(values, box_scores), self.card.skeleton)
 
     def people(self, image: str | Path | np.ndarray, boxes: Boxes) -> Poses:
         """The different people in `boxes`, best first: of those that are nearly the same the best one stays (OKS-NMS).
@@ -119,13 +124,16 @@ class CropPredictor:
         return decode_crops(head, outputs.heatmaps[-1], outputs.offsets, self.card.sigma)
 
 
-def _check(image: np.ndarray, boxes: np.ndarray) -> None:
-    if not (isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8):
-        raise ScaleposeError("a picture is a file name or an (H, W, 3) uint8 RGB array")
-    shape = np.shape(boxes)
-    if len(shape) != 2 or shape[1] != 4:
-        raise ScaleposeError(f"boxes have the shape (P, 4): x, y, width, height; not {shape}")
+def _checked(boxes: np.ndarray, box_scores: np.ndarray | None, size: Size) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (P, 4) and their scores (P,), float32. Raises ScaleposeError for what cannot be used."""
+    boxes = np.asarray(boxes, np.float32)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ScaleposeError(f"boxes have the shape (P, 4): x, y, width, height; not {boxes.shape}")
+    scores = np.ones(len(boxes), np.float32) if box_scores is None else np.asarray(box_scores, np.float32)
+    if scores.shape != (len(boxes),):
+        raise ScaleposeError(f"{len(boxes)} boxes need box_scores of the shape ({len(boxes)},), not {scores.shape}")
     for p, box in enumerate(boxes):
-        fault = box_fault(box, (image.shape[1], image.shape[0]))
+        fault = box_fault(box, size)
         if fault:
             raise ScaleposeError(f"box {p} (counted from 0) {fault}")
+    return boxes, scores

@@ -72,6 +72,7 @@ def flow(
     finally:
         reading.shutdown(wait=False, cancel_futures=True)
         network.stop()
+        reading.shutdown()  # nothing is at work any more
 
 
 def _done(future: Future[Result]) -> Future[Result]:

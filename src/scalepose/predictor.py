@@ -12,7 +12,7 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
-from scalepose.data.images import read_image
+from scalepose.data.images import check_image, read_image
 from scalepose.decode import Profile, group
 from scalepose.decode.averaging import Average
 from scalepose.errors import ScaleposeError
@@ -66,6 +66,11 @@ class Predictor:
         """Which network it is, with its skeleton."""
         return self.runtime.card
 
+    @property
+    def name(self) -> str:
+        """Which network runs on what, for people."""
+        return f"{self.card.name} on {self.runtime.name}"
+
     def __repr__(self) -> str:
         settings = f"profile={self.profile!r}, flip={self.flip}, scales={self.scales}"
         return f"Predictor({self.card.name!r}, {settings}, {self.runtime.name})"
@@ -105,7 +110,7 @@ class Predictor:
         """First part of a call: read the picture and bring it to network input."""
         if isinstance(image, (str, Path)):
             image = read_image(image, exif=self.profile == "fast")
-        _check_array(image)
+        check_image(image)
         views, size = self._views((image.shape[1], image.shape[0]))
         return Looks([normalise(view.warp(image)) for view in views], views[-1], size)
 
@@ -214,20 +219,3 @@ def _largest_first(scales: Sequence[float]) -> tuple[float, ...]:
     if len(order) > 1 and 1 not in order:
         raise ScaleposeError(f"several scales must contain 1, where the tags are read; got {tuple(scales)}")
     return order
-
-
-def _check_array(image: np.ndarray) -> None:
-    """Raise ScaleposeError unless `image` is a picture as `Predictor` takes it."""
-    if not isinstance(image, np.ndarray):
-        raise ScaleposeError(f"a picture is a file name or an (H, W, 3) uint8 RGB array, not a {type(image).__name__}")
-    if image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8 and image.size:
-        return
-    if image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1):
-        hint = "; make RGB of a grey one with np.stack([image.squeeze()] * 3, axis=-1)"
-    elif image.ndim == 3 and image.shape[2] == 4:
-        hint = "; leave the alpha channel out with image[..., :3]"
-    elif image.ndim == 3 and image.shape[2] == 3 and image.size:
-        hint = "; scale it to 0…255 and convert it with .astype(np.uint8)"
-    else:
-        hint = ""
-    raise ScaleposeError(f"a picture is an (H, W, 3) uint8 RGB array, not {image.shape} {image.dtype}{hint}")

@@ -49,7 +49,7 @@ def test_the_file_says_what_it_is_and_nothing_about_the_machine(tiny_onnx, tiny_
 
 def test_fp16_is_half_the_file_and_the_same_network_once_opened(tiny_model, tiny_onnx, tmp_path, monkeypatch):
     path = tmp_path / "half.onnx"
-    monkeypatch.setattr(export, "_trace", lambda model: onnx.load(tiny_onnx))
+    monkeypatch.setattr(export, "trace", lambda model: onnx.load(tiny_onnx))
     report = export_onnx(tiny_model, path, "fp16")
     weights, graph = (sum(len(w.raw_data) for w in onnx.load(p).graph.initializer) for p in (path, tiny_onnx))
     assert weights / graph < 0.52
@@ -91,7 +91,7 @@ def test_other_networks(card, tmp_path):
 def test_the_model_stays_as_it_was(tiny_model, tmp_path, monkeypatch):
     model = copy.deepcopy(tiny_model).train()
     before = copy.deepcopy(model.state_dict())
-    monkeypatch.setattr(export, "_trace", lambda model: onnx.ModelProto())
+    monkeypatch.setattr(export, "trace", lambda model: onnx.ModelProto())
     with pytest.raises(ScaleposeError):
         export_onnx(model, tmp_path / "a.onnx")
     assert model.training
@@ -102,7 +102,7 @@ def test_a_file_that_differs_from_torch_is_not_written(tiny_model, tiny_onnx, tm
     wrong = onnx.load(tiny_onnx)
     bias = next(w for w in wrong.graph.initializer if w.name.endswith("final_layers.1.bias"))
     bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + np.float32(1e-3), bias.name))
-    monkeypatch.setattr(export, "_trace", lambda model: wrong)
+    monkeypatch.setattr(export, "trace", lambda model: wrong)
     path = tmp_path / "wrong.onnx"
     path.write_bytes(b"an older file")
     with pytest.raises(ScaleposeError, match=r"wrong\.onnx: not written, since its outputs would differ from torch by"):
@@ -115,7 +115,7 @@ def test_weights_too_large_for_half(tiny_model, tiny_onnx, tmp_path, monkeypatch
     large = onnx.load(tiny_onnx)
     weight = next(w for w in large.graph.initializer if len(w.dims) == 4)
     weight.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weight) * np.float32(1e7), weight.name))
-    monkeypatch.setattr(export, "_trace", lambda model: large)
+    monkeypatch.setattr(export, "trace", lambda model: large)
     with pytest.raises(ScaleposeError, match="do not fit fp16; export as fp32"):
         export_onnx(tiny_model, tmp_path / "large.onnx", "fp16")
 
@@ -128,7 +128,7 @@ def test_wrong_requests(tiny_model, tmp_path):
 
 
 def test_a_place_that_cannot_be_written(tiny_model, tiny_onnx, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "_trace", lambda model: onnx.load(tiny_onnx))
+    monkeypatch.setattr(export, "trace", lambda model: onnx.load(tiny_onnx))
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ScaleposeError, match=r"a\.onnx: cannot be written"):
         export_onnx(tiny_model, tmp_path / "file" / "a.onnx")

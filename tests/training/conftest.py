@@ -92,7 +92,7 @@ CROP_RECIPE = RECIPE.with_name("cal-light-w16-64x48.yaml")
 
 @pytest.fixture(scope="session")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `person_keypoints.json` and `images`: five rendered pictures of two people each."""
+    """A folder with five rendered pictures of two people each, and `person_keypoints.json`."""
     folder = tmp_path_factory.mktemp("people")
     write_scenes(5, folder, seed=3, size=(240, 200), people=2)
     return folder
@@ -103,8 +103,8 @@ def crop_recipe_file(people: Path) -> Path:
     """The recipe of CAL light with values that the tests count on: 2 batches of 4 crops in each of 10 epochs, the
     second stage from epoch 5, logged at every update and saved at every third."""
     content = yaml.safe_load(CROP_RECIPE.read_text(encoding="utf-8"))
-    content["model"]["network"] |= {"width": 8, "stem": 8, "blocks": 1}
-    source = {"images": str(people / "images"), "annotations": str(people / "person_keypoints.json"), "weight": 1}
+    content["model"]["network"] |= {"width": 8, "stem": 8, "modules": [1, 1, 1], "blocks": 1}
+    source = {"images": str(people), "annotations": str(people / "person_keypoints.json"), "weight": 1}
     content["data"] |= {"train": [source], "val": None}
     content["loss"]["second_stage"] |= {"from_epoch": 5}
     content["schedule"] = {"kind": "cosine", "epochs": 10, "warmup_steps": 3, "milestones": [], "factor": 0.01}

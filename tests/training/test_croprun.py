@@ -68,7 +68,7 @@ def test_second_stage_by_measured_error(crop_recipe_file, tmp_path, monkeypatch)
 
 
 def test_validation_measures_people_in_their_boxes(crop_recipe_file, people, tmp_path):
-    val = f"{{images: '{people / 'images'}', annotations: '{people / 'person_keypoints.json'}'}}"
+    val = f"{{images: '{people}', annotations: '{people / 'person_keypoints.json'}'}}"
     changes = {"data.val": val, "schedule.epochs": "2", "validate_every": "1"}
     train(crop_recipe_file, changes, out=tmp_path / "run")
     assert len(column(tmp_path / "run", "AP")) == 2
@@ -77,7 +77,7 @@ def test_validation_measures_people_in_their_boxes(crop_recipe_file, people, tmp
 
 def test_super_resolution_first(crop_recipe_file, people, tmp_path):
     """An up-scaler is trained, then a network that sees what it makes of small crops."""
-    source = f"[{{images: '{people / 'images'}', annotations: '{people / 'person_keypoints.json'}', weight: 1}}]"
+    source = f"[{{images: '{people}', annotations: '{people / 'person_keypoints.json'}', weight: 1}}]"
     changes = {"data.train": source, "batch_size": "4", "precision": "fp32", "schedule.epochs": "20", "log_every": "1"}
     x2 = train(UPSCALER, changes | {"model.channels": "[8, 4]", "schedule.warmup_steps": "0"}, out=tmp_path / "x2")
     assert x2 is not None
@@ -85,7 +85,7 @@ def test_super_resolution_first(crop_recipe_file, people, tmp_path):
     assert gained[-1] > gained[0] + 0.5
     assert load_upscaler(x2).card.evidence["updates"] == len(gained)
 
-    val = f"{{images: '{people / 'images'}', annotations: '{people / 'person_keypoints.json'}'}}"
+    val = f"{{images: '{people}', annotations: '{people / 'person_keypoints.json'}'}}"
     changes = {
         "model.upscaler": str(x2),
         "model.crop_size": "[96, 128]",

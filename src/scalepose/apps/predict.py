@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from scalepose.apps.sinks import CocoResults, Drawings, Identity, Result, Sink, Table, identify
+from scalepose.apps.sinks import Identity, Result, Sink, choose_sinks, identify
 from scalepose.apps.sources import Failure, find_pictures
 from scalepose.data.images import read_image
 from scalepose.errors import ScaleposeError
@@ -91,23 +91,14 @@ def predict_command(
 
     Without `json` and `csv`, or with `out`, everything goes to the folder `out`; otherwise only what is asked for.
     """
-    everything = out is not None or (json is None and csv is None)
-    out = out or DEFAULT_FOLDER
-    found = find_pictures(sources, leave_out=out)
+    found = find_pictures(sources, leave_out=out or DEFAULT_FOLDER)
     for failure in found.failures:
         report(failure)
     if not found.pictures:
         print("scalepose: there is nothing to predict", file=sys.stderr)
         return 1
     identities = identify(found.pictures)
-    sinks: list[Sink] = []
-    if json or everything:
-        sinks.append(CocoResults(json or out / "people.json"))
-    if csv or everything:
-        sinks.append(Table(csv or out / "people.csv"))
-    if everything if draw is None else draw:
-        sinks.append(_drawings(out, found.pictures, identities))
-
+    sinks = choose_sinks(found.pictures, identities, out, json, csv, draw, DEFAULT_FOLDER)
     try:
         with ExitStack() as opened:
             for sink in sinks:
@@ -126,10 +117,7 @@ def predict_command(
         raise
     print(f"{_count(summary.people, 'person', 'people')} in {_count(summary.pictures, 'picture', 'pictures')}", end="")
     if summary.milliseconds is not None:
-        print(
-            f" · {find_people.card.name} on {find_people.runtime.name} · {summary.milliseconds:.0f} ms a picture",
-            end="",
-        )
+        print(f" · {find_people.name} · {summary.milliseconds:.0f} ms a picture", end="")
     print()
     for sink in sinks:
         print(sink.describe())
@@ -142,16 +130,6 @@ def predict_command(
 def report(failure: Failure) -> None:
     """Name what failed on stderr, above a progress bar if one is shown."""
     tqdm.write(f"scalepose: {failure}", file=sys.stderr)
-
-
-def _drawings(folder: Path, pictures: Sequence[Path], identities: Sequence[Identity]) -> Drawings:
-    """The sink for drawn pictures, once it is sure that no drawing takes the place of an original."""
-    drawings = Drawings(folder)
-    for picture, identity in zip(pictures, identities, strict=True):
-        drawn = drawings.path(identity)
-        if drawn.exists() and drawn.samefile(picture):
-            raise ScaleposeError(f"{picture}: would be drawn over; name another folder with --out, or use --no-draw")
-    return drawings
 
 
 def _count(number: int, one: str, many: str) -> str:

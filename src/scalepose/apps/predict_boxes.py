@@ -124,7 +124,7 @@ def predict_boxes_command(
     people = "1 person" if tally.people == 1 else f"{tally.people} people"
     pictures = "1 picture" if tally.pictures == 1 else f"{tally.pictures} pictures"
     bare = f", {tally.bare} of them without boxes" if tally.bare else ""
-    print(f"{people} in {pictures}{bare} · {predictor.card.name} on {predictor.runtime.name}", end="")
+    print(f"{people} in {pictures}{bare} · {predictor.name}", end="")
     print(f" · {1000 * median(tally.seconds):.0f} ms a picture" if tally.seconds else "")
     for sink in sinks:
         print(sink.describe())

@@ -1,22 +1,47 @@
 """`scalepose synth`: rendered people as a data set, with a progress bar."""
 
+import sys
 from pathlib import Path
 
 from tqdm import tqdm
 
 from scalepose.data.synthetic import write_scenes
+from scalepose.runtimes.runtime import cores
+
+PICTURES_PER_WORKER = 8  # a process takes as long to start as it takes to render about so many
 
 
-def synth_command(count: int, out: Path, seed: int, size: tuple[int, int], people: int | None) -> int:
-    """Render `count` pictures of size (W, H) into `out` and say where. Returns the exit status, 0.
+def synth_command(
+    count: int,
+    out: Path,
+    seed: int,
+    size: tuple[int, int],
+    people: int | None,
+    backgrounds: Path | None = None,
+    workers: int | None = None,
+) -> int:
+    """Render `count` pictures of size (W, H) into `out` and say where.
 
-    Raises ScaleposeError when the folder cannot be written or holds other pictures.
+    workers: processes; None takes one a core. Returns the exit status: 0, or 1 when some backgrounds could not be read.
+    Raises ScaleposeError when the folder cannot be written or holds other pictures, or no background can be read.
     """
+    unreadable: list[str] = []
     with tqdm(total=count, unit="picture", disable=None) as bar:
 
         def advance(done: int) -> None:
             bar.update(done - bar.n)
 
-        path = write_scenes(count, out, seed, size, people, advance)
+        def warn(problem: str) -> None:
+            unreadable.append(problem)
+            tqdm.write(f"scalepose: {problem}", file=sys.stderr)
+
+        processes = min(workers or cores(), max(1, count // PICTURES_PER_WORKER))
+        try:
+            path = write_scenes(count, out, seed, size, people, backgrounds, advance, warn, processes)
+        except KeyboardInterrupt:
+            print(f"scalepose: stopped; {out} keeps what was done, the same command goes on", file=sys.stderr)
+            raise
     print(f"{path}: {count} pictures with people, their keypoints and outlines")
-    return 0
+    if unreadable:
+        print(f"scalepose: {len(unreadable)} backgrounds could not be read, named above", file=sys.stderr)
+    return 1 if unreadable else 0

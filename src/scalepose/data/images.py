@@ -81,6 +81,23 @@ def decode_image(data: bytes, name: str, exif: bool = False, max_pixels: int = M
     return np.ascontiguousarray(image)
 
 
+def check_image(image: np.ndarray) -> None:
+    """Raise ScaleposeError, with what to do, unless `image` is an (H, W, 3) uint8 RGB array."""
+    if not isinstance(image, np.ndarray):
+        raise ScaleposeError(f"a picture is a file name or an (H, W, 3) uint8 RGB array, not a {type(image).__name__}")
+    if image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8 and image.size:
+        return
+    if image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1):
+        hint = "; make RGB of a grey one with np.stack([image.squeeze()] * 3, axis=-1)"
+    elif image.ndim == 3 and image.shape[2] == 4:
+        hint = "; leave the alpha channel out with image[..., :3]"
+    elif image.ndim == 3 and image.shape[2] == 3 and image.size:
+        hint = "; scale it to 0…255 and convert it with .astype(np.uint8)"
+    else:
+        hint = ""
+    raise ScaleposeError(f"a picture is an (H, W, 3) uint8 RGB array, not {image.shape} {image.dtype}{hint}")
+
+
 def _decode(data: bytes) -> np.ndarray | None:
     """OpenCV's decoder without its messages; the caller has better ones.
 

@@ -26,7 +26,8 @@ RING = 3  # pixels from a peak to where its surroundings are asked for their tag
 _ANGLES = np.arange(8)[:, None] * (np.pi / 4)
 RING_X, RING_Y = np.round(RING * np.array([np.cos(_ANGLES), np.sin(_ANGLES)])).astype(np.intp)  # (8, 1)
 DOUBT = 0.8  # share of a peak's worth that is lost if all of its surroundings have other tags
-KNOWN = 1.0  # sum of values at which a person draws half as strongly as one seen perfectly
+KNOWN = 3.0  # sum of values at which a person draws half as strongly as one seen perfectly
+WITH_VOTES = 1.4  # times the tag threshold: where votes tell people apart too, tags may lie so much farther apart
 STRAY_FROM = 1.0  # person's sizes outside of its box: a peak farther away is less likely the person's,
 STRAY = 0.5  # as if its tag were so much farther for each size,
 STRAY_MOST = 0.8  # but by no more than this part of the tag threshold
@@ -61,6 +62,7 @@ def group_fast(
     votes = None if offsets is None else read_votes(offsets, peaks.types, peaks.xs, peaks.ys, (w, h))
     if votes is not None:
         require_finite(peaks, votes.centres)
+        tag_threshold *= WITH_VOTES
     people, means = _open_people(peaks, points, peak_tags, votes, trust, skeleton.order, tag_threshold)
     found = people >= 0  # (P, K)
     values = np.where(found, peaks.values[people], np.float32(0))

@@ -161,11 +161,15 @@ def evaluate_command(
     results: Path | None = None,
     per_image: Path | None = None,
     skeleton: Path | None = None,
+    second_look: bool = False,
+    second_look_below: float | None = None,
+    reader: str = "default",
 ) -> int:
     """The work of `scalepose evaluate`: measure, print the table, write the receipt to `json`.
 
     results: measure this file instead of predicting. per_image: where to keep what is found in each picture; by
     default beside `json`. skeleton: a yaml file in place of the skeleton that the annotations describe.
+    second_look: look again at people less than `second_look_below` high, with the model `reader` for crops.
     Returns the exit status: 0, or 1 when pictures failed; they are named on stderr.
     """
     truth = read_truth(annotations, images, skeleton, json, results)
@@ -176,20 +180,29 @@ def evaluate_command(
         from scalepose.runtimes.runtime import model_file
 
         predictor = Predictor(model, runtime=runtime, profile=profile, flip=flip, scales=scales)
-        receipt = evaluate(
-            predictor,
-            truth,
-            protocol,
-            System(
-                predictor.card.name,
-                sha256(model_file(model, runtime)),
-                predictor.runtime.name,
-                predictor.profile,
-                predictor.flip,
-                tuple(predictor.scales),
-            ),
-            per_image=per_image or (json.with_suffix(".per-image.jsonl") if json else None),
+        system = System(
+            predictor.card.name,
+            sha256(model_file(model, runtime)),
+            predictor.runtime.name,
+            predictor.profile,
+            predictor.flip,
+            tuple(predictor.scales),
         )
+        if second_look:
+            from scalepose.crops import DEFAULT, CropPredictor
+            from scalepose.secondlook import SecondLook
+
+            reader = DEFAULT if reader == "default" else reader
+            again = CropPredictor(reader, runtime, predictor.flip)
+            predictor = SecondLook(predictor, again, second_look_below)
+            system = replace(
+                system,
+                second_look=again.card.name,
+                second_look_sha256=sha256(model_file(reader, runtime)),
+                second_look_below=second_look_below,
+            )
+        per_image = per_image or (json.with_suffix(".per-image.jsonl") if json else None)
+        receipt = evaluate(predictor, truth, protocol, system, per_image)
     return publish(receipt, json)
 
 

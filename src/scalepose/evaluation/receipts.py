@@ -24,6 +24,8 @@ class System:
 
     boxes: where the boxes come from of which crops are read, with the SHA-256 of the file or of the model that gave
     them; None where whole pictures are read. low_res: to what crops were brought down.
+    second_look: the model that read people again, with the SHA-256 of its file; None where nobody was read again.
+    second_look_below: only people less high than so many pixels; None for everybody.
     """
 
     model: str
@@ -35,6 +37,9 @@ class System:
     boxes: str | None = None
     boxes_sha256: str | None = None
     low_res: str | None = None
+    second_look: str | None = None
+    second_look_sha256: str | None = None
+    second_look_below: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,9 @@ class Receipt:
         system = self.system
         title = [system.model, system.runtime, f"profile {system.profile}"] if system else []
         title += [f"boxes: {system.boxes}"] if system and system.boxes else []
+        if system and system.second_look:
+            below = "" if system.second_look_below is None else f" below {system.second_look_below:g} pixels"
+            title += [f"second look by {system.second_look}{below}"]
         title += [f"low resolution {system.low_res}"] if system and system.low_res else []
         lines = [" · ".join([*title, f"protocol {self.protocol}"])]
         lines += [f"{self.pictures} pictures, {self.people} people ({self.annotations})", ""]

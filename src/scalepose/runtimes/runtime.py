@@ -23,7 +23,7 @@ TORCH_VARIANTS = ("torch-bf16", "torch-compiled", "torch-compiled-bf16")
 
 # What reads a file, the fastest first. On CPUs with AVX512 the two for .onnx differ by less than 10 %, in float32 as
 # in int8, mostly in favour of ONNX Runtime; compiled torch is behind both.
-_READERS = {".onnx": ("onnx", "openvino"), ".xml": ("openvino",), ".safetensors": ("torch", *TORCH_VARIANTS)}
+_READERS = {".onnx": ("onnx", "openvino"), ".xml": ("openvino",), ".safetensors": ("torch",)}
 _PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
 
 Card = TypeVar("Card", bound=ModelCard | CropCard, covariant=True)
@@ -74,7 +74,7 @@ def open_runtime(model: str | Path, runtime: str = "auto") -> Runtime[Any]:
         )
     if runtime == "auto":
         runtime = next((name for name in readers if find_spec(_PACKAGES[name])), readers[0])
-    if runtime not in readers:
+    if runtime.partition("-")[0] not in readers:  # the variants read what torch reads
         raise ScaleposeError(f"{path}: {_other_file(path, runtime)}")
     if runtime == "onnx":
         from scalepose.runtimes.onnx import OnnxRuntime

@@ -1,178 +1,254 @@
 """The empty place behind the people, as a camera sees it.
 
-Every pixel's ray is followed to the ground, to a wall or into the sky, and looks up a texture there; houses and trees
-far away are drawn as flat shapes. It knows nothing of people.
+Ground and walls are flat, so each is one homography of its texture; light, haze and the loss of detail far away are
+worked out on a coarse grid. Houses and trees far away are flat shapes. It knows nothing of people.
 """
+
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from scalepose.data.synthetic.cameras import Camera
-from scalepose.data.synthetic.places import FLOOR, FLOOR_METRES, Place
-from scalepose.data.synthetic.textures import ink, noise, pick
+from scalepose.data.synthetic.places import FLOOR_METRES, Place
+from scalepose.data.synthetic.textures import Colour, ink, noise, pick
 from scalepose.data.synthetic.walls import BRICKS, WALL_TEXELS, WALLS
 
+COARSE = 8  # pixels a cell of the grid on which light is worked out
+_NEAR, _FAR = 0.3, 100.0  # metres of depth between which surfaces are drawn
 
-def paint_place(place: Place, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
-    """((H, W, 3) float32 RGB 0…255 of the empty place, (H, W) bool: where the ground is seen)."""
-    dx, dy, dz = camera.rays()
+
+def paint_place(place: Place, camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(H, W, 3) uint8 RGB of the empty place; (H, W) uint8, 255 where the ground is seen; (h, w) float32, coarse
+    factors of light."""
+    W, H = camera.size
+    if place.blurred:  # half as fine, as when the people are in focus
+        half = Camera(((W + 1) // 2, (H + 1) // 2), camera.focal / 2, camera.height, camera.pitch, camera.roll)
+        image, seen, light = paint_place(replace(place, blurred=False), half)
+        return cv2.resize(image, (W, H)), cv2.resize(seen, (W, H), interpolation=cv2.INTER_NEAREST), light
+    image, seen = np.empty((H, W, 3), np.uint8), np.zeros((H, W), np.uint8)
+    small = Camera((-(-W // COARSE), -(-H // COARSE)), camera.focal / COARSE, camera.height, camera.pitch, camera.roll)
+    dx, dy, dz = small.rays()
     ahead = np.maximum(-dz, np.float32(1e-3))
-    with np.errstate(divide="ignore"):
-        to_ground = np.where(dy < -1e-5, np.float32(-camera.height) / dy, _NEVER)
+    light = np.ones(dy.shape, np.float32)
+    if place.kind == "photo":
+        _fill_with(place.photo, image)
+        seen[cv2.resize(dy, (W, H)) < -0.02] = 255
+        return image, seen, light
+    to_ground = np.where(dy < -1e-5, np.float32(camera.height) / np.maximum(-dy, np.float32(1e-5)), np.float32(1e6))
     if place.kind == "room":
-        return _paint_room(place, camera, dx, dy, ahead, to_ground)
-    below = to_ground < 400
-    ground_rows, sky_rows = _rows(below), _rows(~below)
-    image = np.empty((*dx.shape, 3), np.float32)
-    image[sky_rows] = _sky_colours(place, dx[sky_rows], dy[sky_rows], ahead[sky_rows])
-    image[ground_rows] = np.where(
-        below[ground_rows][..., None],
-        _ground_colours(place, camera, dx[ground_rows], ahead[ground_rows], to_ground[ground_rows]),
-        image[ground_rows],
-    )
-    _paint_far(place, camera, image)
-    if place.kind == "street":
-        to_back = np.float32(place.back) / ahead
-        rise = np.float32(camera.height) + to_back * dy
-        wall = (to_back < to_ground) & (rise < place.height)
-        below &= ~wall
-        rows = _rows(wall)
-        if rows.stop > rows.start:
-            u = (to_back[rows] * dx[rows] + np.float32(place.side)) * np.float32(WALL_TEXELS)
-            v = (np.float32(place.height) - rise[rows]) * np.float32(WALL_TEXELS)
-            front = cv2.remap(place.wall, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-            np.copyto(image[rows], front, where=wall[rows][..., None])
-    return image, below
+        image[:] = 224
+    else:
+        _paint_sky(place, dx, dy, ahead, image)
+        _paint_far(place, camera, image)
+    _paint_ground(place, camera, dx, ahead, to_ground, image, seen)
+    if place.kind == "open":
+        return image, seen, light
+    side, back, height = place.side, place.back, place.height
+    texel = 1 / WALL_TEXELS
+    walls = [(np.array([-side, height, -back]), np.array([texel, 0, 0]), 2 * side)]
+    if place.kind == "room":
+        walls.append((np.array([-side, height, 0.0]), np.array([0, 0, -texel]), back))
+        walls.append((np.array([side, height, -back]), np.array([0, 0, texel]), back))
+        light = _room_light(place, camera, dx, dy, ahead, to_ground)
+    for corner, along, length in walls:
+        rows, columns = place.wall.shape[:2]
+        span = min(length * WALL_TEXELS, columns)
+        _paint_plane(camera, place.wall, corner, along, np.array([0, -texel, 0]), (span, rows), image, seen)
+    return image, seen, light
 
 
-_NEVER = np.float32(1e6)
+def _fill_with(photo: np.ndarray | None, image: np.ndarray) -> None:
+    """The middle of the photo, as large as fits."""
+    assert photo is not None
+    H, W = image.shape[:2]
+    h, w = photo.shape[:2]
+    scale = max(W / w, H / h)
+    wide, high = max(1, min(w, round(W / scale))), max(1, min(h, round(H / scale)))
+    x, y = (w - wide) // 2, (h - high) // 2
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    image[:] = cv2.resize(photo[y : y + high, x : x + wide], (W, H), interpolation=how)
 
 
-def _rows(mask: np.ndarray) -> slice:
-    """The rows of a (H, W) mask from the first to the last that hold anything."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    return slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0)
+def _paint_plane(
+    camera: Camera,
+    texture: np.ndarray,
+    corner: np.ndarray,
+    across: np.ndarray,
+    down: np.ndarray,
+    size: tuple[float, float],
+    image: np.ndarray,
+    seen: np.ndarray,
+) -> None:
+    """A rectangle of `size` texels from `corner`; across, down: (3,) metres a texel."""
+    mask = _outline(camera, corner + np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * size @ np.stack([across, down]))
+    if mask is None:
+        return
+    _warped(camera, texture, corner, across, down, cv2.BORDER_REPLICATE, image, mask)
+    seen[mask > 0] = 0
 
 
-def _wrapped(value: np.ndarray, period: int) -> np.ndarray:
-    """value modulo period, float32; many times faster than NumPy's."""
-    return value - np.floor(value * np.float32(1 / period)) * np.float32(period)
+def _warped(
+    camera: Camera,
+    texture: np.ndarray,
+    corner: np.ndarray,
+    across: np.ndarray,
+    down: np.ndarray,
+    border: int,
+    image: np.ndarray,
+    mask: np.ndarray,
+) -> None:
+    x, y, w, h = cv2.boundingRect(mask)
+    texels = np.stack([np.append(across, 0), np.append(down, 0), np.append(corner, 1)], axis=1)
+    # Centres of pixels and texels are at halves here and at whole numbers in OpenCV.
+    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+    move = np.array([[1, 0, -0.5 - x], [0, 1, -0.5 - y], [0, 0, 1]])
+    matrix = move @ camera.matrix @ texels @ half
+    part = cv2.warpPerspective(texture, matrix, (w, h), flags=cv2.INTER_LINEAR, borderMode=border)
+    cv2.copyTo(part, mask[y : y + h, x : x + w], image[y : y + h, x : x + w])
 
 
-def _ground_colours(place: Place, camera: Camera, dx: np.ndarray, ahead: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """(h, W, 3) float32: the ground where rays meet it after `t`; far away its mean colour, then haze."""
-    if not t.size:
-        return np.zeros((*t.shape, 3), np.float32)
-    scale = np.float32(FLOOR / FLOOR_METRES)
-    u, v = _wrapped(dx * t * scale, FLOOR), _wrapped(ahead * t * scale, FLOOR)
-    near = cv2.remap(place.ground, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+def _outline(camera: Camera, polygon: np.ndarray) -> np.ndarray | None:
+    """(H, W) uint8: 255 where a flat polygon (M, 3) in front of the camera is seen; None where nowhere."""
+    _, depth = camera.project(polygon)
+    kept = []
+    for i in range(len(polygon)):
+        a, b, da, db = polygon[i - 1], polygon[i], depth[i - 1] - _NEAR, depth[i] - _NEAR
+        if (da > 0) != (db > 0):
+            kept.append(a + (b - a) * da / (da - db))
+        if db > 0:
+            kept.append(b)
+    if len(kept) < 3:
+        return None
+    pixels, _ = camera.project(np.array(kept))
+    W, H = camera.size
+    mask = np.zeros((H, W), np.uint8)
+    cv2.fillConvexPoly(mask, np.round(np.clip(pixels, -2e4, 2e4) * 16 - 8).astype(np.int32), 255, cv2.LINE_8, 4)
+    return mask if mask.any() else None
+
+
+def _paint_ground(
+    place: Place,
+    camera: Camera,
+    dx: np.ndarray,
+    ahead: np.ndarray,
+    t: np.ndarray,
+    image: np.ndarray,
+    seen: np.ndarray,
+) -> None:
+    """Ground where rays meet it after `t`; far away its mean colour, then haze."""
+    W, H = camera.size
+    room = place.kind == "room"
+    if room:
+        s, b = place.side, place.back
+        mask = _outline(camera, np.array([(-s, 0, 0), (s, 0, 0), (s, 0, -b), (-s, 0, -b)], float))
+    else:
+        flat = cv2.resize(t, (W, H), interpolation=cv2.INTER_LINEAR)
+        mask = (flat < 2 * _FAR).astype(np.uint8) * 255
+    if mask is None or not mask.any():
+        return
+    texel = FLOOR_METRES / len(place.ground)
+    near = image.copy()
+    across, away = np.array([texel, 0, 0]), np.array([0, 0, -texel])
+    _warped(camera, place.ground, np.zeros(3), across, away, cv2.BORDER_WRAP, near, mask)
     # Texels that a pixel covers along the line of sight.
-    spread = t * t * np.float32(scale * 0.35 / (camera.focal * max(camera.height, 0.3)))
+    spread = t * t * np.float32(0.35 / (texel * camera.focal * max(camera.height, 0.3)))
     detail = np.clip(np.float32(1.6) - spread, 0, 1)
-    haze = np.clip(t * np.float32(1 / 220), 0, 0.8) if place.kind != "room" else np.zeros_like(t)
-    clear = 1 - haze
-    out = np.empty((*t.shape, 3), np.float32)
-    for c in range(3):
-        mean = np.float32(place.ground[..., c].mean())
-        out[..., c] = (near[..., c] * detail + mean * (1 - detail)) * clear + np.float32(place.sky[1][c]) * haze
-    return out
+    haze = np.clip(t * np.float32(1 / 220), 0, 0.8) if not room else np.zeros_like(t)
+    mean = place.ground.reshape(-1, 3).mean(axis=0)
+    plain = mean * (1 - haze[..., None]) + place.sky[1] * haze[..., None]
+    plain = cv2.resize(np.clip(plain, 0, 255).astype(np.uint8), (W, H), interpolation=cv2.INTER_LINEAR)
+    share = cv2.resize(detail * (1 - haze), (W, H), interpolation=cv2.INTER_LINEAR)
+    y, h = cv2.boundingRect(mask)[1::2]
+    rows = slice(y, y + h)
+    mixed = cv2.blendLinear(near[rows], plain[rows], share[rows], 1 - share[rows])
+    cv2.copyTo(mixed, mask[rows], image[rows])
+    seen[mask > 0] = 255
 
 
-def _paint_room(
+def _room_light(
     place: Place, camera: Camera, dx: np.ndarray, dy: np.ndarray, ahead: np.ndarray, to_ground: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
+    """(h, w) float32: corners are a little darker than the middle of a wall, and side walls than the one behind."""
     side, height = np.float32(place.side), np.float32(place.height)
     to_back = np.float32(place.back) / ahead
     to_side = side / np.maximum(np.abs(dx), np.float32(1e-4))
-    with np.errstate(divide="ignore"):
-        to_ceiling = np.where(dy > 1e-5, np.float32(place.height - camera.height) / dy, _NEVER)
-    t = np.minimum(to_back, to_side)
-    ground, ceiling = to_ground < t, to_ceiling < t
-    on_side = to_side < to_back
-    y, z = np.float32(camera.height) + dy * t, ahead * t
-    u = np.where(on_side, _wrapped(z, max(1, int(place.side * 2))), dx * t + side)
-    texel = np.float32(WALL_TEXELS)
-    image = cv2.remap(place.wall, u * texel, (height - y) * texel, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    # Corners are a little darker than the middle of a wall, and side walls than the one behind.
-    corner = np.where(on_side, np.float32(place.back) - z, side - np.abs(dx) * t)
-    corner = np.minimum(corner, np.minimum(y, height - y))
-    shade = 1 - np.float32(0.22) * np.exp(np.maximum(corner, 0) * np.float32(-3))
-    shade *= np.where(on_side, np.where(dx > 0, np.float32(0.86), np.float32(0.94)), np.float32(1))
-    image = image * shade[..., None]
-    np.copyto(image, np.float32(224), where=ceiling[..., None])
-    rows = _rows(ground)
-    floor = _ground_colours(place, camera, dx[rows], ahead[rows], np.minimum(to_ground[rows], t[rows]))
-    gap = np.minimum(side - np.abs(dx[rows]) * to_ground[rows], np.float32(place.back) - ahead[rows] * to_ground[rows])
-    floor *= (1 - np.float32(0.2) * np.exp(np.maximum(gap, 0) * np.float32(-3)))[..., None]
-    np.copyto(image[rows], floor, where=ground[rows][..., None])
-    return image, ground
+    to_top = np.where(dy > 1e-5, np.float32(place.height - camera.height) / np.maximum(dy, np.float32(1e-5)), 1e6)
+    t = np.minimum(np.minimum(to_back, to_side), np.minimum(to_ground, to_top))
+    x, y, z = np.abs(dx) * t, np.float32(camera.height) + dy * t, ahead * t
+    gaps = np.sort(np.stack([side - x, np.float32(place.back) - z, y, height - y]), axis=0)[1]
+    light = 1 - np.float32(0.22) * np.exp(np.maximum(gaps, 0) * np.float32(-3))
+    on_side = (to_side < to_back) & (to_side < to_ground) & (to_side < to_top)
+    return light * np.where(on_side, np.where(dx > 0, np.float32(0.86), np.float32(0.94)), np.float32(1))
 
 
-def _sky_colours(place: Place, dx: np.ndarray, dy: np.ndarray, ahead: np.ndarray) -> np.ndarray:
-    """(h, W, 3) float32: from the horizon's colour to the top's, with clouds."""
+def _paint_sky(place: Place, dx: np.ndarray, dy: np.ndarray, ahead: np.ndarray, image: np.ndarray) -> None:
+    """From the horizon's colour to the top's, with clouds."""
     top, horizon, clouds = place.sky
-    if not dx.size:
-        return np.zeros((*dx.shape, 3), np.float32)
-    rise = np.sqrt(np.clip(dy * np.float32(1.5), 0, 1))
-    cover = np.zeros_like(dx)
+    rise = np.sqrt(np.clip(dy * np.float32(1.5), 0, 1))[..., None]
+    colour = (horizon + (top - horizon) * rise).astype(np.float32)
     if clouds > 0.25:
         t = 60 / np.maximum(dy, np.float32(0.02))
-        u, v = _wrapped(dx * t + np.float32(place.far % 251), 256), _wrapped(ahead * t, 256)
+        u, v = (dx * t + np.float32(place.far % 251)) % 256, (ahead * t) % 256
         field = cv2.remap(noise(8), u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
         cover = np.clip(field + np.float32(1.6 * clouds - 1.2), 0, 1) * np.clip(dy * np.float32(8), 0, 0.8)
-    out = np.empty((*dx.shape, 3), np.float32)
-    for c in range(3):
-        blue = np.float32(horizon[c]) + np.float32(top[c] - horizon[c]) * rise
-        out[..., c] = blue + (np.float32(247) - blue) * cover
-    return out
+        colour += (np.float32(247) - colour) * cover[..., None]
+    H, W = image.shape[:2]
+    image[:] = cv2.resize(np.clip(colour, 0, 255).astype(np.uint8), (W, H), interpolation=cv2.INTER_CUBIC)
 
 
 def _paint_far(place: Place, camera: Camera, image: np.ndarray) -> None:
     """Hills, houses and trees on the horizon, from far to near."""
     rng = np.random.default_rng(place.far)
-    horizon = place.sky[1]
+    shapes: list[tuple[np.ndarray, np.ndarray]] = []  # corners (M, 3), colour
 
-    def polygons(corners: np.ndarray, colours: np.ndarray, distance: float) -> None:
-        """corners: (N, M, 2) x, y at that distance; colours: (3,) or (N, 3)."""
-        points = np.concatenate([corners, np.full((*corners.shape[:2], 1), -distance)], axis=2)
-        pixels, depth = camera.project(points)
-        if not (depth > 1).all() or np.abs(pixels).max(initial=0) > 20000:
-            return
+    def add(corners: np.ndarray, colour: np.ndarray, distance: float) -> None:
+        """corners: (M, 2) x, y at that distance."""
         haze = min(0.75, distance / 260)
-        shades = np.broadcast_to(colours * (1 - haze) + horizon * haze, (len(corners), 3))
-        for shape, shade in zip(np.round(pixels * 16).astype(np.int32), shades, strict=True):
-            cv2.fillPoly(image, [shape], ink(shade), cv2.LINE_AA, 4)
+        points = np.concatenate([corners, np.full((len(corners), 1), -distance)], axis=1)
+        shapes.append((points, colour * (1 - haze) + place.sky[1] * haze))
 
-    def rectangles(left: np.ndarray, bottom: np.ndarray, wide: float, high: float) -> np.ndarray:
-        """(N, 4, 2) corners."""
-        corner = np.stack([left, bottom], axis=1)[:, None]
-        return corner + np.array([(0, 0), (0, high), (wide, high), (wide, 0)])
-
-    x = np.linspace(-320, 320, 60)
+    x = np.linspace(-320, 320, 40)
     crest = 6 + 9 * rng.random() + np.interp(x, np.linspace(-320, 320, 14), rng.uniform(0, 26, 14))
     outline = np.concatenate([[(-320.0, 0.0)], np.stack([x, crest], axis=1), [(320.0, 0.0)]])
-    polygons(outline[None], pick(rng, ((96, 122, 92), (118, 132, 140), (104, 118, 84)), 6), 200)
+    add(outline, pick(rng, ((96, 122, 92), (118, 132, 140), (104, 118, 84)), 6), 200)
     town = rng.random() < 0.45
     nearest = max(place.back + 12, 25)
-    for distance in np.sort(rng.uniform(nearest, nearest + 85, size=16))[::-1]:
-        x0 = float(rng.uniform(-0.9, 0.9) * distance)
+    half = 1.1 * camera.size[0] / 2 / camera.focal  # of the view, at a distance of one
+    for distance in np.sort(rng.uniform(nearest, nearest + 85, size=7))[::-1].tolist():
+        middle = float(rng.uniform(-half, half) * distance)
         if town and rng.random() < 0.6:
-            wide, high = float(rng.uniform(6, 14)), float(rng.uniform(5, 22))
-            colour = pick(rng, BRICKS + WALLS, 8) * 0.92
-            polygons(rectangles(np.array([x0]), np.zeros(1), wide, high), colour, distance)
-            columns, rows = np.meshgrid(np.arange(x0 + 1, x0 + wide - 1.5, 2.4), np.arange(1.5, high - 1.5, 3.0))
-            polygons(rectangles(columns.ravel(), rows.ravel(), 1.2, 1.5), colour * 0.6, distance)
+            _add_house(rng, add, middle, distance)
         else:
-            size = float(rng.uniform(2.0, 4.5))
-            green = pick(rng, ((74, 104, 56), (92, 118, 66), (60, 88, 54), (116, 122, 60)), 6)
-            trunk = size * 0.09
-            bark = np.array((92.0, 74, 56))
-            polygons(rectangles(np.array([x0 - trunk]), np.zeros(1), 2 * trunk, size), bark, distance)
-            turn = np.linspace(0, 2 * np.pi, 12)[:-1]
-            circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
-            tone = np.repeat((0.82, 0.95, 1.08), 4)[:, None]  # darker below
-            middle = rng.normal(size=(12, 2)) * size * (0.36, 0.26) + np.concatenate(
-                [tone * 0 + x0, size * (0.45 + 0.9 * tone)], axis=1
-            )
-            crowns = middle[:, None] + size * rng.uniform(0.28, 0.5, size=(12, 1, 1)) * circle
-            polygons(crowns, green * tone, distance)
+            _add_tree(rng, add, middle, distance)
+    points = np.concatenate([corners for corners, _ in shapes])
+    pixels, _ = camera.project(points)
+    pixels = np.round(np.clip(pixels, -1e4, 1e4) * 16 - 8).astype(np.int32)
+    start = 0
+    for corners, colour in shapes:
+        cv2.fillPoly(image, [pixels[start : start + len(corners)]], ink(colour), cv2.LINE_8, 4)
+        start += len(corners)
+
+
+_BOX = np.array([(0, 0), (0, 1), (1, 1), (1, 0)], float)
+_CIRCLE = np.stack([np.cos(np.arange(9) * 0.7), np.sin(np.arange(9) * 0.7)], axis=1)
+_GREENS: tuple[Colour, ...] = ((74, 104, 56), (92, 118, 66), (60, 88, 54), (116, 122, 60))
+
+
+def _add_house(rng: np.random.Generator, add, left: float, distance: float) -> None:
+    wide, high = float(rng.uniform(6, 14)), float(rng.uniform(5, 22))
+    colour = pick(rng, BRICKS + WALLS, 8) * 0.92
+    add(_BOX * (wide, high) + (left, 0), colour, distance)
+    for y in np.arange(1.5, high - 1.5, 3.6):
+        for x in np.arange(left + 1, left + wide - 1.5, 3.2):
+            add(_BOX * (1.6, 1.8) + (x, y), colour * 0.6, distance)
+
+
+def _add_tree(rng: np.random.Generator, add, middle: float, distance: float) -> None:
+    size = float(rng.uniform(2.0, 4.5))
+    green = pick(rng, _GREENS, 6)
+    add(_BOX * (0.18 * size, size) + (middle - 0.09 * size, 0), np.array((92.0, 74, 56)), distance)
+    for tone in (0.82, 0.82, 0.95, 0.95, 1.08, 1.08):  # darker below
+        x, y = rng.normal(size=2) * size * (0.36, 0.26)
+        crown = _CIRCLE * size * rng.uniform(0.3, 0.55) + (middle + x, size * (0.45 + 0.9 * tone) + y)
+        add(crown, green * tone, distance)

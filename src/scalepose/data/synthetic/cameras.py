@@ -40,6 +40,14 @@ class Camera:
         y = self.size[1] / 2 - self.focal * seen[..., 1] / safe
         return np.stack([x, y], axis=-1), depth
 
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """(3, 4): homogeneous world points → homogeneous pixels; the third row is the depth."""
+        W, H = self.size
+        inner = np.array([[self.focal, 0, -W / 2], [0, -self.focal, -H / 2], [0, 0, -1]])
+        turned = inner @ self.turn
+        return np.concatenate([turned, turned @ np.array([[0], [-self.height], [0]])], axis=1)
+
     def rays(self) -> np.ndarray:
         """(3, H, W) float32: world direction through every pixel's centre, one metre along the optical axis."""
         W, H = self.size
@@ -60,10 +68,9 @@ class Light:
     ground: np.ndarray
     softness: float
 
-    def on(self, normals: np.ndarray, lit: np.ndarray | float = 1.0) -> np.ndarray:
-        """(V, 3) light on surfaces with these unit normals (V, 3); lit: 1 where nothing shades the key light."""
-        facing = normals @ self.direction
+    def on(self, normals: np.ndarray) -> np.ndarray:
+        """(V,) brightness of white surfaces with these unit normals (V, 3)."""
         # Wrapped: skin and cloth scatter light a little around the edge.
-        key = np.clip((facing + 0.18) / 1.18, 0, None) * lit
+        key = np.maximum((normals @ self.direction + 0.18) / 1.18, 0)
         up = 0.5 + 0.5 * normals[:, 1]
-        return key[:, None] * self.key + up[:, None] * self.sky + (1 - up)[:, None] * self.ground
+        return key * self.key.mean() + up * self.sky.mean() + (1 - up) * self.ground.mean()

@@ -1,4 +1,7 @@
-"""Faces, painted on the tile of a head: eyes, brows, nostrils, mouth; sometimes a beard or glasses."""
+"""Faces, painted as seen from in front: brows, lids, lips, cheeks; sometimes a beard or glasses. And eyes.
+
+Coordinates are heights of the head from the middle between the eyes, x to the person's left, y up.
+"""
 
 from collections.abc import Sequence
 
@@ -6,106 +9,97 @@ import cv2
 import numpy as np
 
 from scalepose.data.synthetic import textures
-from scalepose.data.synthetic.heads import EYE, NOSE, column_of
 from scalepose.data.synthetic.meshes import TILE
-from scalepose.data.synthetic.textures import ink
+from scalepose.data.synthetic.textures import Colour, ink
 
-_WHITE, _BLACK = np.array((246.0, 243, 238)), np.array((16.0, 14, 14))
-_IRISES = ((70, 46, 30), (50, 34, 24), (94, 110, 84), (84, 116, 150))
-_RIMS = ((24, 24, 26), (60, 44, 34), (120, 100, 70))
+EYE, NOSE, MOUTH = 0.137, -0.13, -0.255  # x of the left eye; y of the nose and of the mouth
+_EYE_LEVEL = 0.522  # v of the middle between the eyes
+_IRISES: tuple[Colour, ...] = ((70, 46, 30), (50, 34, 24), (94, 110, 84), (84, 116, 150))
+_RIMS: tuple[Colour, ...] = ((24, 24, 26), (60, 44, 34), (120, 100, 70))
+Points = Sequence[tuple[float, float]]
+
+
+def paint_eye(rng: np.random.Generator) -> np.ndarray:
+    """(TILE, TILE, 3) uint8 RGB: an eyeball from in front."""
+    tile = textures.plain(np.array((236.0, 232, 226)))
+    centre = (TILE // 2, TILE // 2)
+    cv2.circle(tile, centre, int(0.17 * TILE), ink(textures.pick(rng, _IRISES)), -1, cv2.LINE_AA)
+    cv2.circle(tile, centre, int(0.08 * TILE), (16, 14, 14), -1, cv2.LINE_AA)
+    return tile
 
 
 def paint_face(
-    rng: np.random.Generator, skin: np.ndarray, hair: np.ndarray, maturity: float, frame: float
+    rng: np.random.Generator, skin: np.ndarray, hair: np.ndarray, age: float, femininity: float
 ) -> np.ndarray:
-    """(TILE, TILE, 3) uint8 RGB. skin, hair: their colours (3,). maturity, frame: as in `Body`."""
+    """(TILE, TILE, 3) uint8 RGB. skin, hair: their colours (3,). age, femininity: as in `Body`."""
     easel = _Easel(textures.skin(rng, skin))
-    _flesh(rng, easel, skin, hair, bearded=frame < 0.5 and maturity == 1 and rng.random() < 0.35)
-    _eyes(rng, easel, skin, hair, maturity, frame)
-    _mouth(rng, easel, skin, frame)
-    if rng.random() < 0.22:
+    grown = age > 0.6
+    for side in (-1, 1):
+        easel.blob(side * 0.16, -0.16, 0.07, 0.05, skin * (1.0, 0.9, 0.88))
+        easel.blob(side * EYE, 0.02, 0.075, 0.035, skin * 0.88)
+    if grown and femininity < 0.5 and rng.random() < 0.4:
+        _beard(easel, skin * 0.45 + hair * 0.55 if rng.random() < 0.5 else hair)
+    easel.tile = cv2.GaussianBlur(easel.tile, (0, 0), 2.0)
+    lash = np.minimum(hair * 0.55, skin * 0.4)
+    brow = np.minimum(hair, skin * 0.8)
+    for side in (-1, 1):
+        x = side * EYE
+        easel.line(
+            [(x - side * 0.06, -0.004), (x, 0.024), (x + side * 0.06, 0.004)], lash, 2 if femininity > 0.5 else 1
+        )
+        arch = [(x - side * 0.065, 0.075), (x + side * 0.005, 0.094), (x + side * 0.075, 0.072)]
+        easel.line(arch, brow, 3 if femininity < 0.5 else 2)
+        easel.blob(side * 0.03, NOSE - 0.028, 0.013, 0.008, skin * 0.5)  # nostril
+    lip = skin * (0.86, 0.62, 0.62) if femininity < 0.5 else skin * (0.9, 0.55, 0.55) + (10, 0, 4)
+    easel.blob(0, MOUTH, 0.066, 0.028, lip)
+    corner = MOUTH + float(rng.uniform(-0.006, 0.012))
+    easel.line([(-0.075, corner), (0, MOUTH), (0.075, corner)], skin * (0.5, 0.36, 0.36), 1)
+    if grown and rng.random() < 0.24:
         _glasses(rng, easel)
-    return cv2.resize(easel.tile, (TILE, TILE), interpolation=cv2.INTER_AREA)
+    return easel.tile
 
 
 class _Easel:
-    """A tile twice as large, so that thin lines stay smooth, painted in coordinates of the head frame."""
+    """A tile, painted in coordinates of the face."""
 
     def __init__(self, tile: np.ndarray):
-        self.size = 2 * TILE
-        self.tile = cv2.resize(tile, (self.size, self.size))
+        self.tile = tile
 
     def at(self, x: float, y: float) -> tuple[int, int]:
         """Texels in sixteenths."""
-        u = 0.5 + column_of(x, y) / (2 * np.pi)
-        return round(u * self.size * 16), round((0.5 - y) * self.size * 16)
+        return round((0.5 + x) * TILE * 16), round((_EYE_LEVEL - y) * TILE * 16)
 
     def blob(self, x: float, y: float, w: float, h: float, colour: np.ndarray) -> None:
         """An ellipse with half axes w and h."""
-        (left, top), (right, bottom) = self.at(x - w, y + h), self.at(x + w, y - h)
-        axes = (max(1, (right - left) // 2), max(1, (bottom - top) // 2))
-        centre = ((left + right) // 2, (top + bottom) // 2)
-        cv2.ellipse(self.tile, centre, axes, 0, 0, 360, ink(colour), -1, cv2.LINE_AA, 4)
+        axes = (round(w * TILE * 16), round(h * TILE * 16))
+        cv2.ellipse(self.tile, self.at(x, y), axes, 0, 0, 360, ink(colour), -1, cv2.LINE_AA, 4)
 
-    def stroke(self, points: Sequence[tuple[float, float]], colour: np.ndarray, thick: float) -> None:
-        """A line through points."""
+    def line(self, points: Points, colour: np.ndarray, thick: int) -> None:
+        """A line through points, `thick` texels wide."""
         line = np.array([self.at(*point) for point in points], np.int32)
-        cv2.polylines(self.tile, [line], False, ink(colour), max(1, round(thick * self.size)), cv2.LINE_AA, 4)
+        cv2.polylines(self.tile, [line], False, ink(colour), thick, cv2.LINE_AA, 4)
 
 
-def _flesh(rng: np.random.Generator, easel: _Easel, skin: np.ndarray, hair: np.ndarray, bearded: bool) -> None:
-    """Warm cheeks, shadowed sockets and a beard, blurred before the sharp features go on."""
-    for sign in (-1, 1):
-        easel.blob(sign * 0.17, -0.15, 0.07, 0.055, skin * (1.0, 0.88, 0.86))
-        easel.blob(sign * EYE[0], 0.015, 0.085, 0.05, skin * 0.88)
-    if bearded:
-        beard = skin * 0.45 + hair * 0.55 if rng.random() < 0.5 else hair
-        easel.blob(0, -0.44, 0.16, 0.13, beard)
-        easel.blob(0, -0.245, 0.11, 0.022, beard)
-        for sign in (-1, 1):
-            easel.blob(sign * 0.2, -0.3, 0.045, 0.2, beard)
-    easel.tile = cv2.GaussianBlur(easel.tile, (0, 0), easel.size * 0.012)
-
-
-def _eyes(
-    rng: np.random.Generator, easel: _Easel, skin: np.ndarray, hair: np.ndarray, maturity: float, frame: float
-) -> None:
-    iris = textures.pick(rng, _IRISES)
-    lash = np.minimum(hair * 0.55, skin * 0.4)
-    lid_width, brow_width = (0.010, 0.02) if frame < 0.5 else (0.014, 0.013)
-    h = 0.03 * float(rng.uniform(0.8, 1.1)) * (1.15 if maturity < 0.7 else 1.0)
-    for sign in (-1, 1):
-        x, y = sign * EYE[0], EYE[1]
-        easel.blob(x, y, 0.064, h, _WHITE)
-        easel.blob(x, y, 0.027, h, iris)
-        easel.blob(x, y, 0.013, 0.015, _BLACK)
-        easel.blob(x + 0.01, y + 0.01, 0.006, 0.006, _WHITE)
-        easel.stroke(
-            [(x - 0.068, y - 0.004), (x - 0.03, y + h), (x + 0.03, y + h), (x + 0.068, y - 0.004)], lash, lid_width
-        )
-        brow = [(x - sign * 0.07, y + 0.075), (x + sign * 0.01, y + 0.098), (x + sign * 0.085, y + 0.072)]
-        easel.stroke(brow, np.minimum(hair, skin * 0.8), brow_width)
-        easel.blob(sign * 0.035, NOSE - 0.025, 0.014, 0.009, skin * 0.5)  # nostril
-
-
-def _mouth(rng: np.random.Generator, easel: _Easel, skin: np.ndarray, frame: float) -> None:
-    lip = skin * (0.86, 0.62, 0.62) if frame < 0.5 else skin * (0.9, 0.55, 0.55) + (10, 0, 4)
-    corner = -0.292 + float(rng.uniform(-0.004, 0.026))
-    easel.blob(0, -0.285, 0.06, 0.016, lip)
-    easel.blob(0, -0.322, 0.052, 0.018, lip)
-    smile = [(-0.095, corner), (-0.045, -0.3), (0.0, -0.303), (0.045, -0.3), (0.095, corner)]
-    easel.stroke(smile, skin * (0.5, 0.36, 0.36), 0.008)
+def _beard(easel: _Easel, colour: np.ndarray) -> None:
+    jaw = [
+        (-0.27, 0.0),
+        (-0.22, -0.16),
+        (-0.09, -0.2),
+        (0.09, -0.2),
+        (0.22, -0.16),
+        (0.27, 0.0),
+        (0.3, -0.5),
+        (-0.3, -0.5),
+    ]
+    cv2.fillPoly(easel.tile, [np.array([easel.at(*p) for p in jaw], np.int32)], ink(colour), cv2.LINE_AA, 4)
 
 
 def _glasses(rng: np.random.Generator, easel: _Easel) -> None:
-    rim = textures.pick(rng, _RIMS)
-    dark = rng.random() < 0.35
-    turn = np.linspace(0, 2 * np.pi, 17)
-    for sign in (-1, 1):
-        x = sign * EYE[0]
+    rim, dark = textures.pick(rng, _RIMS), rng.random() < 0.4
+    for side in (-1, 1):
+        centre, axes = easel.at(side * EYE, -0.01), (round(0.085 * TILE * 16), round(0.06 * TILE * 16))
         if dark:
-            easel.blob(x, -0.005, 0.09, 0.06, np.array((32.0, 34, 40)))
-        ring = np.stack([x + 0.09 * np.cos(turn), -0.005 + 0.06 * np.sin(turn)], axis=1)
-        easel.stroke([(a, b) for a, b in ring.tolist()], rim, 0.010)
-        easel.stroke([(sign * 0.225, 0.01), (sign * 0.3, 0.0)], rim, 0.010)
-    easel.stroke([(-0.045, 0.005), (0.045, 0.005)], rim, 0.010)
+            cv2.ellipse(easel.tile, centre, axes, 0, 0, 360, (32, 34, 40), -1, cv2.LINE_AA, 4)
+        cv2.ellipse(easel.tile, centre, axes, 0, 0, 360, ink(rim), 2, cv2.LINE_AA, 4)
+        easel.line([(side * 0.22, 0.0), (side * 0.33, 0.0)], rim, 2)
+    easel.line([(-0.05, 0.0), (0.05, 0.0)], rim, 2)

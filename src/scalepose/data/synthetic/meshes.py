@@ -16,7 +16,8 @@ TILE = 160  # texels on a side
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Mesh:
-    """points, normals: (V, 3). texels: (V, 2) x, y in the atlas. triangles: (T, 3) vertex indices."""
+    """points, normals: (V, 3). texels: (V, 2) x, y in the atlas. triangles: (T, 3) vertex indices, counterclockwise as
+    seen from outside."""
 
     points: np.ndarray
     normals: np.ndarray
@@ -26,9 +27,10 @@ class Mesh:
     def __repr__(self) -> str:
         return f"Mesh(V={len(self.points)}, T={len(self.triangles)})"
 
-    def moved(self, turn: np.ndarray, shift: np.ndarray, scale: float = 1.0) -> "Mesh":
-        """Enlarged, turned by the rotation (3, 3) about the origin, then shifted."""
-        return Mesh(self.points @ (turn.T * scale) + shift, self.normals @ turn.T, self.texels, self.triangles)
+    def moved(self, turn: np.ndarray, shift: np.ndarray) -> "Mesh":
+        """Turned by the rotation (3, 3) about the origin, then shifted."""
+        turn, shift = turn.astype(self.points.dtype), shift.astype(self.points.dtype)
+        return Mesh(self.points @ turn.T + shift, self.normals @ turn.T, self.texels, self.triangles)
 
 
 def join(meshes: Sequence[Mesh]) -> Mesh:
@@ -37,9 +39,9 @@ def join(meshes: Sequence[Mesh]) -> Mesh:
         return Mesh(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros((0, 2)), np.zeros((0, 3), np.int64))
     offsets = np.cumsum([0] + [len(mesh.points) for mesh in meshes])
     return Mesh(
-        np.concatenate([mesh.points for mesh in meshes]),
-        np.concatenate([mesh.normals for mesh in meshes]),
-        np.concatenate([mesh.texels for mesh in meshes]),
+        np.concatenate([mesh.points for mesh in meshes], dtype=np.float32),
+        np.concatenate([mesh.normals for mesh in meshes], dtype=np.float32),
+        np.concatenate([mesh.texels for mesh in meshes], dtype=np.float32),
         np.concatenate([mesh.triangles + offset for mesh, offset in zip(meshes, offsets, strict=False)]),
     )
 
@@ -55,14 +57,15 @@ def texels(u: np.ndarray, v: np.ndarray, tile: int) -> np.ndarray:
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(..., 3) cross products; NumPy's own is several times slower on small arrays."""
     ax, ay, az, bx, by, bz = a[..., 0], a[..., 1], a[..., 2], b[..., 0], b[..., 1], b[..., 2]
-    out = np.empty(np.broadcast_shapes(a.shape, b.shape))
+    out = np.empty(np.broadcast_shapes(a.shape, b.shape), np.result_type(a, b))
     out[..., 0], out[..., 1], out[..., 2] = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
     return out
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """(..., 3) of length 1; what has no length stays 0."""
-    return vectors / np.sqrt(np.maximum((vectors * vectors).sum(axis=-1, keepdims=True), 1e-24))
+    length = np.sqrt(np.maximum(np.einsum("...i,...i->...", vectors, vectors), 1e-24))
+    return vectors / length[..., None]
 
 
 def steps(points: np.ndarray) -> np.ndarray:
@@ -80,14 +83,12 @@ def loft(rings: np.ndarray, u: np.ndarray, v: np.ndarray, tile: int) -> Mesh:
     closed = np.concatenate([rings, rings[:, :1]], axis=1)  # (R, S + 1, 3)
     wrapped = np.concatenate([rings[:, -1:], closed, rings[:, 1:2]], axis=1)
     normals = unit(cross(wrapped[:, 2:] - wrapped[:, :-2], steps(closed)))
+    triangles = _grid(R, S + 1)
     if np.vdot(closed - rings.mean(axis=1, keepdims=True), normals) < 0:
         normals = -normals
-    return Mesh(
-        closed.reshape(-1, 3),
-        normals.reshape(-1, 3),
-        texels(u[None, :], v[:, None], tile).reshape(-1, 2),
-        _grid(R, S + 1),
-    )
+        triangles = triangles[:, ::-1]
+    places = texels(u[None, :], v[:, None], tile)
+    return Mesh(closed.reshape(-1, 3), normals.reshape(-1, 3), places.reshape(-1, 2), triangles)
 
 
 @cache
@@ -187,13 +188,20 @@ def ellipsoid(centre: np.ndarray, axes: np.ndarray, tile: int, segments: int = 1
 
 
 def box(centre: np.ndarray, axes: np.ndarray, tile: int) -> Mesh:
-    """axes: (3, 3), rows are the half axes. Every face shows the whole tile."""
-    faces = []
-    for i in range(3):
-        for sign in (1.0, -1.0):
-            normal = axes[i] * sign
-            a, b = axes[(i + 1) % 3], axes[(i + 2) % 3]
-            points = centre + normal + np.array([-a - b, a - b, -a + b, a + b])
-            corners = texels(np.array([0.0, 1, 0, 1]), np.array([1.0, 1, 0, 0]), tile)
-            faces.append(Mesh(points, np.tile(unit(normal), (4, 1)), corners, _grid(2, 2)))
-    return join(faces)
+    """axes: (3, 3), rows are the half axes, right-handed. Every face shows the whole tile."""
+    corners, triangles = _cube()
+    normals = np.repeat(np.concatenate([unit(axes), -unit(axes)]), 4, axis=0)
+    places = texels(np.array([0.0, 1, 0, 1] * 6), np.array([1.0, 1, 0, 0] * 6), tile)
+    return Mesh(centre + corners @ axes, normals, places, triangles if np.linalg.det(axes) > 0 else triangles[:, ::-1])
+
+
+@cache
+def _cube() -> tuple[np.ndarray, np.ndarray]:
+    """(24, 3) corners, four a face (+x, +y, +z, -x, -y, -z), and (12, 3) triangles."""
+    corners, triangles = [], []
+    for f in range(6):
+        normal, a, b = (np.roll(np.eye(3), i, axis=0)[f % 3] for i in (0, -1, -2))
+        sign = 1.0 if f < 3 else -1.0
+        corners += [normal * sign + sign * x * a + y * b for y in (-1, 1) for x in (-1, 1)]
+        triangles += [[4 * f, 4 * f + 1, 4 * f + 2], [4 * f + 1, 4 * f + 3, 4 * f + 2]]
+    return np.array(corners), np.array(triangles)

@@ -1,4 +1,4 @@
-"""Where people are: a room, a street or open ground, with its ground, walls, sky and light. It draws nothing."""
+"""Where people are: a room, a street, open ground or a photo, with ground, walls, sky and light. It draws nothing."""
 
 from dataclasses import dataclass
 
@@ -27,9 +27,10 @@ _GROUNDS: dict[str, tuple[Colour, ...]] = {
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Place:
-    """kind: room, street or open. ground: (FLOOR, FLOOR, 3) uint8 tile. back: metres to a wall behind everybody, with
-    its `height` and picture `wall`. side: metres to the side walls of a room. sky: colours at the top and at the
-    horizon, cloudiness 0…1. far: seed of what stands on the horizon."""
+    """kind: room, street, open or photo. ground: (FLOOR, FLOOR, 3) uint8 tile. back: metres to a wall behind everybody,
+    with its `height` and picture `wall`. side: metres to the side walls of a room. sky: colours at the top and at the
+    horizon, cloudiness 0…1. far: seed of what stands on the horizon. blurred: out of focus.
+    photo: (h, w, 3) uint8 RGB that stands behind everything, or None."""
 
     kind: str
     ground: np.ndarray
@@ -40,11 +41,19 @@ class Place:
     sky: tuple[np.ndarray, np.ndarray, float]
     far: int
     light: Light
+    blurred: bool
+    photo: np.ndarray | None = None
 
 
-def sample_place(rng: np.random.Generator, depth: float, width: float, headroom: float) -> Place:
+def sample_place(
+    rng: np.random.Generator, depth: float, width: float, headroom: float, photo: np.ndarray | None = None
+) -> Place:
     """A place with room for people up to `depth` metres away and `width` metres to either side, under a ceiling at
-    least `headroom` high."""
+    least `headroom` high; or a photo of somewhere, lit like a dull day, a room or a sunny one."""
+    if photo is not None:
+        empty = np.zeros((1, 1, 3), np.uint8)
+        light = _light(rng, str(rng.choice(["room", "open"])))
+        return Place("photo", empty, 0, 0, 0, empty, _sky(rng), 0, light, False, photo)
     kind = str(rng.choice(["room", "street", "open"], p=[0.34, 0.28, 0.38]))
     if kind == "room" and (depth > 14 or headroom > 4.2):
         kind = "street"
@@ -52,12 +61,12 @@ def sample_place(rng: np.random.Generator, depth: float, width: float, headroom:
     height = max(headroom, float(rng.uniform(2.5, 3.2))) if kind == "room" else float(rng.uniform(2.6, 9.0))
     side = width + float(rng.uniform(0.7, 2.5))
     if kind == "street":
-        side = min((width + 1) * back / depth + 6, 300)  # what the camera sees of it, and a little more
+        side = min((width + 1) * back / depth + 6, 60)  # what the camera sees of it, and a little more
     span = side * 2
     wall = room_wall(rng, span, height) if kind == "room" else facade(rng, span, height)
-    return Place(
-        kind, _ground(rng, kind), back, height, side, wall, _sky(rng), int(rng.integers(2**31)), _light(rng, kind)
-    )
+    blurred = bool(rng.random() < 0.6)
+    far = int(rng.integers(2**31))
+    return Place(kind, _ground(rng, kind), back, height, side, wall, _sky(rng), far, _light(rng, kind), blurred)
 
 
 def _light(rng: np.random.Generator, kind: str) -> Light:

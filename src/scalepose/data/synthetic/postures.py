@@ -9,23 +9,23 @@ from dataclasses import dataclass
 import numpy as np
 
 # Per arm: flex (raise forward), abduct (raise sideways), inward (turn of the upper arm: bent forearm to the middle),
-# elbow, curl (fingers: 0 flat, 1 fist).
+# elbow, palm (turn of the hand: + palm to the back), curl (fingers: 0 flat, 1 fist).
 # Per leg: hip (raise forward), spread (sideways), turnout, knee, toe (sole against the ground, + toes down).
-ARM = ("flex", "abduct", "inward", "elbow", "curl")
+ARM = ("flex", "abduct", "inward", "elbow", "palm", "curl")
 LEG = ("hip", "spread", "turnout", "knee", "toe")
 # Trunk: lean and tilt of the pelvis, twist, bend and side of the spine, head down (nod), head turn, head tilt, and
 # `lie`, the pitch of the whole person (-90 on the back).
 TRUNK = ("lean", "tilt", "twist", "bend", "side", "nod", "turn", "cock", "lie", "air")
 
 LIMITS = {
-    "flex": (-50, 178), "abduct": (-5, 175), "inward": (-95, 85), "elbow": (0, 148), "curl": (0, 1),
+    "flex": (-50, 178), "abduct": (-5, 175), "inward": (-95, 85), "elbow": (0, 148), "palm": (-80, 80), "curl": (0, 1),
     "hip": (-30, 125), "spread": (-5, 60), "turnout": (-15, 50), "knee": (0, 148), "toe": (-25, 70),
     "lean": (-25, 85), "tilt": (-18, 18), "twist": (-40, 40), "bend": (-25, 60), "side": (-32, 32),
     "nod": (-40, 45), "turn": (-70, 70), "cock": (-25, 25), "lie": (-90, 90), "air": (0, 1),
 }  # fmt: skip
 
 _EASY = {
-    "flex": (-8, 14), "abduct": (5, 14), "inward": (0, 35), "elbow": (6, 32), "curl": (0.15, 0.6),
+    "flex": (-8, 14), "abduct": (5, 14), "inward": (0, 35), "elbow": (6, 32), "palm": (-30, 30), "curl": (0.15, 0.6),
     "hip": (-3, 5), "spread": (1, 8), "turnout": (0, 18), "knee": (0, 8), "toe": (0, 0),
     "lean": (-3, 4), "tilt": (-4, 4), "twist": (-8, 8), "bend": (-2, 8), "side": (-4, 4),
     "nod": (-10, 16), "turn": (-35, 35), "cock": (-8, 8), "lie": (0, 0), "air": (0, 0),

@@ -27,7 +27,7 @@ class Raster:
 
     def centres(self) -> tuple[np.ndarray, np.ndarray]:
         """x and y, (N,) float32 each, of the pixels' centres."""
-        y, x = np.divmod(self.pixels, self.size[0])
+        y, x = np.divmod(self.pixels.astype(np.int32), np.int32(self.size[0]))
         return x.astype(np.float32) + np.float32(0.5), y.astype(np.float32) + np.float32(0.5)
 
 
@@ -39,38 +39,51 @@ def rasterise(points: np.ndarray, nearness: np.ndarray, triangles: np.ndarray, s
     A pixel belongs to a triangle when its centre lies inside, so triangles that share an edge leave no gap.
     """
     W, H = size
-    order = np.argsort(points[triangles, 1], axis=1)
-    corners = np.take_along_axis(triangles, order, axis=1)  # (T, 3), top to bottom
-    x, y = points[corners, 0].astype(np.float64), points[corners, 1].astype(np.float64)
+    y = points[:, 1][triangles]
+    top, middle, bottom = y.T
+    first = np.clip(np.ceil(np.minimum(np.minimum(top, middle), bottom) - 0.5), 0, H).astype(np.int32)
+    last = np.clip(np.ceil(np.maximum(np.maximum(top, middle), bottom) - 0.5), 0, H).astype(np.int32)
+    used = np.flatnonzero(first < last)  # the rest lies outside, or between two rows
+    triangles, first, rows = triangles[used], first[used], (last - first)[used]
+    corners = _from_top(triangles, y[used])
+    x, y = points[:, 0][corners].astype(np.float64), points[:, 1][corners].astype(np.float64)  # (3, T)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        long = (x[2] - x[0]) / (y[2] - y[0])
+        # Per triangle the upper short edge, then the lower.
+        short = np.stack([(x[1] - x[0]) / (y[1] - y[0]), (x[2] - x[1]) / (y[2] - y[1])], axis=1).reshape(-1)
+    from_x, from_y = np.stack([x[0], x[1]], axis=1).reshape(-1), np.stack([y[0], y[1]], axis=1).reshape(-1)
 
-    first = np.clip(np.ceil(y[:, 0] - 0.5), 0, H).astype(np.int64)
-    last = np.clip(np.ceil(y[:, 2] - 0.5), 0, H).astype(np.int64)
-    rows, step = _expand(last - first)  # of every row of a triangle: whose it is, and which
-    index = np.repeat(np.arange(len(triangles)), rows)
+    count, step = _expand(rows)  # of every row of a triangle: whose it is, and which
+    index = np.repeat(np.arange(len(used), dtype=np.int32), count)
     row = first[index] + step
     centre = row + 0.5
-    x0, x1, x2 = x[index].T
-    y0, y1, y2 = y[index].T
-    long = x0 + (x2 - x0) * (centre - y0) / (y2 - y0)
-    upper = centre < y1
-    xa, ya, xb, yb = (np.where(upper, a, b) for a, b in ((x0, x1), (y0, y1), (x1, x2), (y1, y2)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        short = np.where(yb > ya, xa + (xb - xa) * (centre - ya) / (yb - ya), xa)
-    left = np.clip(np.ceil(np.minimum(long, short) - 0.5), 0, W).astype(np.int64)
-    right = np.clip(np.ceil(np.maximum(long, short) - 0.5), 0, W).astype(np.int64)
+    edge = 2 * index + (centre >= y[1][index])
+    a = x[0][index] + long[index] * (centre - y[0][index])
+    b = from_x[edge] + short[edge] * (centre - from_y[edge])
+    left = np.clip(np.ceil(np.minimum(a, b) - 0.5), 0, W).astype(np.int32)
+    right = np.clip(np.ceil(np.maximum(a, b) - 0.5), 0, W).astype(np.int32)
+    some = np.flatnonzero(right > left)
+    index, row, centre, left, right = index[some], row[some], centre[some], left[some], right[some]
+    if not len(some):
+        return Raster(size, np.zeros(0, np.int64), np.zeros(0, np.int64))
 
-    slope_x, slope_y, base = gradients(points, nearness[:, None], triangles)[:, :, 0].T
-    start = base[index] + slope_y[index] * centre + slope_x[index] * (left + 0.5)
+    planes = gradients(points, nearness[:, None], triangles)[:, :, 0].T
+    slope = planes[0][index].astype(np.float32)
+    start = (planes[2][index] + planes[1][index] * centre + planes[0][index] * (left + 0.5)).astype(np.float32)
     pixels, step = _expand(right - left)  # of every pixel of a row of a triangle
-    near = np.repeat(slope_x[index].astype(np.float32), pixels) * step.astype(np.float32)
-    near += np.repeat(start.astype(np.float32), pixels)
+    near = np.repeat(slope, pixels)
+    near *= step
+    near += np.repeat(start, pixels)
     # The bits of positive floats are ordered as the floats are.
-    key = np.maximum(near, np.float32(0)).view(np.int32).astype(np.int64) << _INDEX_BITS
+    key = np.maximum(near, np.float32(0), out=near).view(np.int32).astype(np.int64)
+    key <<= _INDEX_BITS
     key |= np.repeat(index + 1, pixels)
-    buffer = np.zeros(W * H, np.int64)
-    np.maximum.at(buffer, np.repeat(row * W + left, pixels) + step, key)
+    above = int(row.min())
+    step += np.repeat((row - above) * W + left, pixels)
+    buffer = np.zeros((int(row.max()) + 1 - above) * W, np.int64)
+    np.maximum.at(buffer, step, key)
     covered = np.flatnonzero(buffer)
-    return Raster(size, covered, (buffer[covered] & (2**_INDEX_BITS - 1)) - 1)
+    return Raster(size, covered + above * W, used[(buffer[covered] & (2**_INDEX_BITS - 1)) - 1])
 
 
 def gradients(points: np.ndarray, values: np.ndarray, triangles: np.ndarray) -> np.ndarray:
@@ -93,7 +106,25 @@ def interpolate(raster: Raster, points: np.ndarray, values: np.ndarray, triangle
     planes = gradients(points, values, triangles).astype(np.float32)
     x, y = raster.centres()
     t = raster.triangles
-    return planes[t, 0] * x[:, None] + planes[t, 1] * y[:, None] + planes[t, 2]
+    out = planes[:, 0][t]
+    out *= x[:, None]
+    across = planes[:, 1][t]
+    across *= y[:, None]
+    out += across
+    out += planes[:, 2][t]
+    return out
+
+
+def _from_top(triangles: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(3, T) the corners of triangles (T, 3), by their heights y (T, 3), which are many times too many for a sort."""
+    a, b, c = triangles.T
+    ya, yb, yc = y.T
+    swap = ya > yb
+    a, b, ya, yb = np.where(swap, b, a), np.where(swap, a, b), np.where(swap, yb, ya), np.where(swap, ya, yb)
+    swap = yb > yc
+    b, c, yb = np.where(swap, c, b), np.where(swap, b, c), np.where(swap, yc, yb)
+    swap = ya > yb
+    return np.stack([np.where(swap, b, a), np.where(swap, a, b), c])
 
 
 def _expand(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,6 @@
 """What surfaces look like: skin, faces, hair, cloth with patterns and folds; each one square tile of RGB.
 
-A tile of cloth shows `SWATCH` metres. Front is the middle of a tile, the person's left its right half.
+How a garment lies in its tile is the business of `garments.py`.
 """
 
 from functools import cache
@@ -10,7 +10,6 @@ import numpy as np
 
 from scalepose.data.synthetic.meshes import TILE
 
-SWATCH = 1.25  # metres of cloth on one tile
 Colour = tuple[int, int, int]
 
 SKINS: tuple[Colour, ...] = (
@@ -21,6 +20,7 @@ HAIRS: tuple[Colour, ...] = (
     (28, 24, 24), (36, 28, 26), (52, 36, 28), (74, 50, 34), (98, 66, 42), (128, 88, 54), (168, 128, 78),
     (206, 172, 112), (222, 196, 142), (150, 66, 34), (120, 118, 118), (190, 188, 186), (226, 224, 220),
 )  # fmt: skip
+GREYS: tuple[Colour, ...] = ((120, 118, 118), (190, 188, 186), (226, 224, 220), (98, 92, 88))
 CLOTHS: tuple[Colour, ...] = (
     (244, 242, 236), (244, 242, 236), (222, 216, 204), (40, 42, 48), (40, 42, 48), (62, 66, 74), (110, 114, 120),
     (160, 164, 168), (30, 44, 78), (44, 72, 128), (76, 120, 178), (142, 184, 216), (160, 40, 44), (198, 62, 54),
@@ -32,11 +32,11 @@ TROUSERS: tuple[Colour, ...] = (
     (38, 50, 78), (52, 70, 106), (78, 100, 138), (116, 138, 168), (36, 36, 40), (36, 36, 40), (66, 66, 70),
     (98, 96, 94), (124, 104, 78), (172, 150, 116), (204, 190, 162), (88, 92, 70), (92, 60, 48), (226, 222, 212),
 )  # fmt: skip
+SOCKS: tuple[Colour, ...] = ((236, 236, 232), (40, 40, 44), (120, 124, 130), (60, 70, 100))
 SHOES: tuple[Colour, ...] = (
     (240, 240, 238), (236, 234, 228), (34, 34, 36), (38, 36, 36), (96, 64, 42), (128, 90, 58), (180, 48, 46),
     (46, 74, 130), (120, 122, 126),
 )  # fmt: skip
-_SOLES: tuple[Colour, ...] = ((240, 240, 236), (240, 240, 236), (60, 50, 44))
 
 
 def pick(
@@ -73,20 +73,22 @@ def noise(smoothest: int = 8) -> np.ndarray:
 
 
 def _patch(rng: np.random.Generator, smoothest: int, stretch: tuple[int, int] = (1, 1)) -> np.ndarray:
-    """(TILE, TILE) float32 from `noise`, drawn out by (across, down)."""
-    w, h = max(2, TILE // stretch[0]), max(2, TILE // stretch[1])
-    x, y = rng.integers(0, 256 - w), rng.integers(0, 256 - h)
+    """(TILE, TILE) float32 from `noise`, drawn out by (across, down); closed around where that is not across."""
+    w, h = 256 // stretch[0], max(2, TILE // stretch[1])
+    x, y = rng.integers(0, 257 - w), rng.integers(0, 256 - h)
     return cv2.resize(noise(smoothest)[y : y + h, x : x + w], (TILE, TILE), interpolation=cv2.INTER_LINEAR)
 
 
 def plain(colour: np.ndarray) -> np.ndarray:
     """A tile of one colour."""
-    return np.broadcast_to(np.clip(colour, 0, 255).astype(np.uint8), (TILE, TILE, 3)).copy()
+    tile = np.empty((TILE, TILE, 3), np.uint8)
+    cv2.rectangle(tile, (0, 0), (TILE, TILE), ink(colour), -1)
+    return tile
 
 
 def shaded(tile: np.ndarray, change: np.ndarray) -> np.ndarray:
     """The tile, every texel brighter by the factor 1 + change (TILE, TILE)."""
-    return np.clip(tile * (1 + change)[..., None], 0, 255).astype(np.uint8)
+    return cv2.multiply(tile, cv2.merge([1 + change] * 3), dtype=cv2.CV_8U)
 
 
 def cloth(rng: np.random.Generator, colour: np.ndarray, patterned: float = 0.4) -> np.ndarray:
@@ -98,7 +100,7 @@ def cloth(rng: np.random.Generator, colour: np.ndarray, patterned: float = 0.4) 
     if np.abs(second - colour).sum() < 90:
         second = np.where(colour.mean() > 128, colour * 0.45, 255 - (255 - colour) * 0.4)
     line = ink(second)
-    period = int(rng.integers(8, 22))
+    period = int(rng.choice((8, 10, 16, 20)))  # divides the tile: what closes around a body shows no seam
     kind = rng.choice(["across", "down", "check", "dots", "leaves"])
     if kind in ("across", "check"):
         for y in range(int(rng.integers(period)), TILE, period):
@@ -124,7 +126,7 @@ def cloth(rng: np.random.Generator, colour: np.ndarray, patterned: float = 0.4) 
 
 def folded(rng: np.random.Generator, tile: np.ndarray, depth: float = 0.07) -> np.ndarray:
     """Cloth with soft folds that run down."""
-    return shaded(tile, depth * _patch(rng, 8, (1, 2)) + 0.4 * depth * _patch(rng, 16))
+    return shaded(tile, depth * _patch(rng, 8, (1, 2)))
 
 
 def skin(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
@@ -134,74 +136,13 @@ def skin(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
 
 def hair(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
     """Strands that run down."""
-    return shaded(plain(colour), 0.14 * _patch(rng, 32, (1, 6)) + 0.06 * _patch(rng, 8))
+    return shaded(plain(colour), 0.14 * _patch(rng, 32, (1, 6)))
 
 
 def foliage(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
     """Leaves, light and dark."""
     tile = plain(colour * 0.68)
-    for x, y, turn, tone in rng.integers(0, (TILE, TILE, 180, 60), size=(200, 4)):
+    for x, y, turn, tone in rng.integers(0, (TILE, TILE, 180, 60), size=(90, 4)):
         leaf = ink(colour * (0.8 + tone / 150))
-        cv2.ellipse(tile, (int(x), int(y)), (8, 4), int(turn), 0, 360, leaf, -1, cv2.LINE_AA)
-    return tile
-
-
-def shoe(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
-    """u = 0.5 is the top of the foot, 0 and 1 the sole; v runs from heel to toe."""
-    tile = plain(colour)
-    sole = pick(rng, _SOLES) if rng.random() < 0.7 else colour * 0.5
-    edge = int(TILE * 0.24)
-    tile[:, :edge] = tile[:, TILE - edge :] = sole
-    lace = ink(255 - 0.6 * (255 - colour))
-    for y in np.linspace(0.42, 0.62, 4):
-        cv2.line(tile, (int(TILE * 0.42), int(TILE * y)), (int(TILE * 0.58), int(TILE * y)), lace, 3, cv2.LINE_AA)
-    return tile
-
-
-def upper(
-    rng: np.random.Generator, base: np.ndarray, skin_colour: np.ndarray, height: float, straps: np.ndarray | None
-) -> np.ndarray:
-    """The front and back of a top: neckline, then sometimes buttons, a zip, a print, an open jacket; straps of a bag.
-
-    base: tile of cloth. height: metres from hem to neck, which the tile is drawn over. straps: their colour, or None.
-    """
-    tile = base.copy()
-    middle, down = TILE // 2, TILE / height  # down: texels a metre
-    cloth_colour = base[TILE // 2, TILE // 4].astype(float)
-    bare, dark = ink(skin_colour), ink(cloth_colour * 0.62)
-    style = rng.choice(["plain", "buttons", "zip", "print", "number", "open"], p=[0.36, 0.16, 0.12, 0.18, 0.06, 0.12])
-    if style == "open":
-        wide = int(rng.integers(4, 9))
-        corners = [(middle - wide, 0), (middle + wide, 0), (middle + wide + 4, TILE), (middle - wide - 4, TILE)]
-        inner = ink(pick(rng, CLOTHS, unlike=skin_colour))
-        cv2.fillPoly(tile, [np.array(corners, np.int32)], inner, cv2.LINE_AA)
-        for x in (-1, 1):
-            cv2.line(tile, (middle + x * wide, 0), (middle + x * (wide + 4), TILE), dark, 2, cv2.LINE_AA)
-    elif style == "zip":
-        cv2.line(tile, (middle, 0), (middle, TILE), dark, 2, cv2.LINE_AA)
-    elif style == "buttons":
-        cv2.line(tile, (middle, 0), (middle, TILE), dark, 1, cv2.LINE_AA)
-        for y in np.arange(0.12, height, 0.085):
-            cv2.circle(tile, (middle + 2, int(y * down)), 1, dark, -1, cv2.LINE_AA)
-    elif style in ("print", "number"):
-        colour = ink(pick(rng, CLOTHS, unlike=cloth_colour))
-        y = int(0.2 * down)
-        if style == "number":
-            number = str(rng.integers(1, 30))
-            cv2.putText(tile, number, (middle - 13, y + 14), cv2.FONT_HERSHEY_DUPLEX, 0.9, colour, 2, cv2.LINE_AA)
-        elif rng.random() < 0.5:
-            cv2.circle(tile, (middle, y), int(rng.integers(7, 13)), colour, -1, cv2.LINE_AA)
-        else:
-            cv2.rectangle(tile, (0, y - 5), (TILE, y + int(rng.integers(2, 12))), colour, -1)
-    # The neckline: the upper edge of the tile is the base of the neck.
-    depth = float(rng.uniform(0.025, 0.06)) * down
-    if rng.random() < 0.3:
-        wedge = [(middle - 12, 0), (middle + 12, 0), (middle, int(depth * 1.8))]
-        cv2.fillPoly(tile, [np.array(wedge, np.int32)], bare, cv2.LINE_AA)
-    else:
-        cv2.ellipse(tile, (middle, 0), (14, max(2, int(depth))), 0, 0, 180, bare, -1, cv2.LINE_AA)
-        cv2.ellipse(tile, (middle, 0), (15, max(3, int(depth) + 1)), 0, 0, 180, dark, 1, cv2.LINE_AA)
-    if straps is not None:
-        for x in (-1, 1):
-            cv2.line(tile, (middle + x * 18, 0), (middle + x * 22, int(0.34 * down)), ink(straps), 7, cv2.LINE_AA)
+        cv2.ellipse(tile, (int(x), int(y)), (12, 6), int(turn), 0, 360, leaf, -1, cv2.LINE_AA)
     return tile

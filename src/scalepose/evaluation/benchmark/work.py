@@ -91,8 +91,8 @@ def folder_work(configuration: Configuration, pictures: Sequence[Path]) -> Work:
     predictor = Predictor(configuration.runtime)
 
     def work() -> None:
-        for path in pictures:
-            predictor(path)
+        for _ in predictor.predict_many(pictures):
+            pass
 
     return work
 

@@ -1,0 +1,126 @@
+"""A second look: one model finds the people of a picture, another reads each of them again from a crop.
+
+The first sees the whole picture at once and little of each person; the second sees one person, large. Where both agree
+the person is real and the keypoints are their mean; where they do not the surer one counts. Fragments and doubles of
+one person become alike when they are read again, and are then suppressed.
+
+Knows the order of these steps: what a model sees, how estimates are merged (`decode.merging`) and what is a double
+(`decode.duplicates`) is for others. No paper has it; each half is published alone (HigherHRNet; CAL).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from scalepose.crops import CropPredictor
+from scalepose.data.boxes import box_fault, pose_boxes
+from scalepose.data.images import check_image, read_image
+from scalepose.decode.duplicates import without_duplicates
+from scalepose.decode.merging import merge, similarity
+from scalepose.errors import ScaleposeError
+from scalepose.flow import Stages, flow
+from scalepose.poses import Poses
+from scalepose.predictor import Looks, Predictor, Seen
+
+Content = TypeVar("Content", Looks, Seen)
+
+LEAST_SIDE = 8.0  # picture pixels: a person's box counts as so wide and high at least where two people are compared
+SAME_PERSON = 0.7  # OKS of doubles
+TRUST = 0.5
+AREA = 0.53  # of a box is the person's, by COCO's rule of thumb
+
+Opened = tuple[np.ndarray, Content]
+
+
+class SecondLook:
+    """Finds people and reads each again: `SecondLook()("photo.jpg")`. To be used as a `Predictor`.
+
+    first: finds them. reader: reads them again; both need the same keypoints. By default the shipped models.
+    below: read people again whose box around the keypoints is less than this high, in pixels of the picture; None for
+    everybody.
+    Raises ScaleposeError when the models' keypoints differ, or `below` makes no sense.
+    """
+
+    def __init__(self, first: Predictor | None = None, reader: CropPredictor | None = None, below: float | None = None):
+        if below is not None and not below > 0:
+            raise ScaleposeError(f"a second look at people less than {below} pixels high looks at nobody")
+        self.first = Predictor() if first is None else first
+        self.reader = CropPredictor() if reader is None else reader
+        self.below = below
+        ours, theirs = self.first.card.skeleton, self.reader.card.skeleton
+        if ours.keypoints != theirs.keypoints:
+            raise ScaleposeError(
+                f"{self.first.card.name} finds {len(ours)} keypoints ({ours.name}), {self.reader.card.name} reads "
+                f"{len(theirs)} ({theirs.name}); a second look needs two models of the same keypoints"
+            )
+
+    @property
+    def profile(self) -> str:
+        """That of the first look."""
+        return self.first.profile
+
+    @property
+    def name(self) -> str:
+        """Which networks run on what, for people."""
+        return f"{self.first.name}, again by {self.reader.name}"
+
+    def __repr__(self) -> str:
+        return f"SecondLook({self.first!r}, {self.reader!r}, below={self.below})"
+
+    def __call__(self, image: str | Path | np.ndarray) -> Poses:
+        """The people in a picture, as `Predictor` gives them; those read again have all keypoints.
+
+        Raises ScaleposeError when the file cannot be read or the array is no picture.
+        """
+        prepared = self.prepare(image)
+        return self.finish(self.run([prepared])[0])
+
+    def predict_many(self, images: Iterable[str | Path | np.ndarray], batch: int = 1) -> Iterator[Poses]:
+        """As `Predictor.predict_many`."""
+        with closing(flow(images, self.stages(), batch)) as all_poses:
+            for poses in all_poses:
+                yield poses.result()
+
+    def stages(self) -> "Stages[str | Path | np.ndarray, Opened[Looks], Opened[Seen], Poses]":
+        """A call in its three parts, for `flow`. People are read again in the last one, while the first model is at
+        the next picture.
+        """
+        return Stages(self.prepare, self.run, self.finish, lambda opened: opened[1].sizes())
+
+    def prepare(self, image: str | Path | np.ndarray) -> "Opened[Looks]":
+        """First part of a call: read the picture and bring it to network input."""
+        if isinstance(image, (str, Path)):
+            image = read_image(image, exif=self.profile == "fast")
+        check_image(image)
+        return image, self.first.prepare(image)
+
+    def run(self, pictures: "Sequence[Opened[Looks]]") -> "list[Opened[Seen]]":
+        """Second part: run the first network on pictures whose inputs are of the same sizes."""
+        seen = self.first.run([looks for _, looks in pictures])
+        return [(image, maps) for (image, _), maps in zip(pictures, seen, strict=True)]
+
+    def finish(self, found: "Opened[Seen]") -> Poses:
+        """Third part: find the people in the maps, and read them again."""
+        image, seen = found
+        return self.reread(image, self.first.finish(seen))
+
+    def reread(self, image: np.ndarray, people: Poses) -> Poses:
+        """People found in a picture (H, W, 3) uint8 RGB, after the second look, best first."""
+        boxes = pose_boxes(people.keypoints)
+        size = (image.shape[1], image.shape[0])
+        sound = np.array([box_fault(box, size) is None for box in boxes], bool)
+        low = np.ones(len(people), bool) if self.below is None else boxes[:, 3] < self.below
+        again = np.flatnonzero(sound & low)
+        boxes, sigmas = boxes[again], np.asarray(people.skeleton.sigmas, np.float32)
+        points, values, scores = people.keypoints.copy(), people.keypoint_scores.copy(), people.scores.copy()
+        second = self.reader(image, boxes)
+        agreement = similarity(points[again], second.keypoints, AREA * boxes[:, 2] * boxes[:, 3], sigmas)
+        scores[again] *= second.keypoint_scores.mean(axis=1)
+        points[again], values[again] = merge(
+            points[again], TRUST * values[again], second.keypoints, second.keypoint_scores, agreement
+        )
+        kept = without_duplicates(points, scores, sigmas, SAME_PERSON, LEAST_SIDE)
+        return Poses(points, values, scores, people.skeleton)[kept]
