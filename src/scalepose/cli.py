@@ -151,9 +151,9 @@ def predict(
         from scalepose.apps.predict_boxes import predict_boxes_command
         from scalepose.crops import CropPredictor
 
-        reader = CropPredictor(model, runtime=runtime, flip=bool(flip))
+        predictor = CropPredictor(model, runtime=runtime, flip=bool(flip))
         least = score if score is not None else LEAST_SCORE[profile]
-        return predict_boxes_command(sources, boxes, reader, out, json, csv, draw, least, keypoint_score)
+        return predict_boxes_command(sources, boxes, predictor, out, json, csv, draw, least, keypoint_score)
     from scalepose.apps.predict import predict_command
     from scalepose.predictor import Predictor
 

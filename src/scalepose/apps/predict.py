@@ -21,6 +21,7 @@ from scalepose.errors import ScaleposeError
 from scalepose.flow import flow
 from scalepose.poses import Poses
 from scalepose.predictor import Predictor, picture_stages
+from scalepose.secondlook import SecondLook
 
 DEFAULT_FOLDER = Path("out")
 
@@ -78,7 +79,7 @@ def predict_pictures(
 
 def predict_command(
     sources: Sequence[str],
-    find_people: Predictor,
+    find_people: Predictor | SecondLook,
     out: Path | None,
     json: Path | None,
     csv: Path | None,

@@ -7,7 +7,7 @@ peaks are searched: this is no filling-in of what nobody can see.
 import numpy as np
 
 from scalepose.decode.peaks import Peaks, sub_pixel
-from scalepose.decode.places import TagGrid, corners, outside, squared_distances
+from scalepose.decode.places import TagGrid, corners, outside
 
 REACH = 5  # pixels around a peak: two and a half standard deviations of the targets
 NEAR = 1.0  # person's sizes: how far from its box a person's keypoints are looked for
@@ -59,9 +59,13 @@ def find_hidden(
     kept &= heat > np.maximum(LEAST_HEAT * peaks.values[asked], threshold)[:, None]
     n, d = np.nonzero(kept)  # (M,) pixels, each near peak n
     pixel, heat, tags = pixel[n, d], heat[n, d], tags[:, n, d]
-    distance = np.sqrt(squared_distances(tags, person_tags))  # (M, P)
-    m, p = np.nonzero((distance < same_tag) & near[n])
-    order = np.argsort(heat[m] - distance[m, p], kind="stable")
+    m, p = np.nonzero(near[n])  # (pairs,): few of the M·P
+    difference = tags[:, m] - person_tags[:, p]
+    difference *= difference
+    distance = np.sqrt(difference.sum(axis=0))
+    close = distance < same_tag
+    m, p, distance = m[close], p[close], distance[close]
+    order = np.argsort(heat[m] - distance, kind="stable")
     m, p = m[order], p[order]
     best = np.full(values.shape, -1)
     best[p, types[n[m]]] = m  # of several pixels the best is written last

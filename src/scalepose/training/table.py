@@ -18,6 +18,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from safetensors.torch import save_file
+
 from scalepose.crops import CropPredictor
 from scalepose.data.annotations import read_annotations
 from scalepose.data.boxes import annotated_boxes
@@ -27,7 +29,7 @@ from scalepose.evaluation.crops import evaluate_crops, known_boxes
 from scalepose.evaluation.provenance import sha256
 from scalepose.models.bottomup import macs
 from scalepose.models.upscale import load_upscaler
-from scalepose.models.weights import load_model
+from scalepose.models.weights import load_model, read_tensors
 from scalepose.runtimes.torch import TorchRuntime
 from scalepose.runtimes.upscale import open_upscaler
 from scalepose.training.croprecipe import CropRecipe
@@ -37,7 +39,7 @@ from scalepose.training.parts import Validation
 from scalepose.training.run import train
 from scalepose.training.sections import read_file
 
-METRICS = ("AP", "AP75", "AR")
+METRICS = ("AP", "AP50", "AP75", "AR")
 
 
 @dataclass(frozen=True)
@@ -62,18 +64,20 @@ class Method:
 
 @dataclass(frozen=True)
 class First:
-    """A recipe that is run once before the cells, whose folder they can name as {out}/<name>."""
+    """A recipe that is run once before the cells, whose folder they can name as {out}/<name>. trunk: it leaves there
+    trunk.safetensors, its network without what is particular to a head: a fair start for all of them.
+    """
 
     name: str
     recipe: str
     change: dict[str, Any]
+    trunk: bool
 
 
 @dataclass(frozen=True)
 class Table:
-    """What is compared. recipe: what all cells share. test: the pictures to measure on, with annotated boxes, and flip:
-    whether mirrored crops are averaged in. Cells are done size by size,
-    within a size seed by seed.
+    """What is compared. recipe: what all cells share. test: the pictures to measure on, with annotated boxes. flip:
+    whether mirrored crops are averaged in. Cells are done size by size, within a size seed by seed.
     """
 
     name: str
@@ -113,8 +117,11 @@ def run_table(path: str | Path, out: str | Path, datasets: CropSets | None = Non
     datasets = datasets or CropSets()
     for first in table.first:
         _say(f"first: {first.name}")
-        if train(first.recipe, _texts(first.change, out), resume=True, out=out / first.name, datasets=datasets) is None:
+        model = train(first.recipe, _texts(first.change, out), resume=True, out=out / first.name, datasets=datasets)
+        if model is None:
             return False
+        if first.trunk:
+            write_trunk(model, model.with_name("trunk.safetensors"))
     for number, cell in enumerate(cells, 1):
         if not cell.result.exists():
             _say(f"[{number}/{len(cells)}] {cell.size} · {cell.method} · seed {cell.seed}{_time_left(cells)}")
@@ -137,6 +144,15 @@ def plan_cells(table: Table, out: Path) -> Iterator[Cell]:
                     changes = size.change | method.change | further | {"seed": seed, "name": _slug(method.name)}
                     folder = out / size.name / _slug(method.name) / str(seed)
                     yield Cell(size.name, method.name, seed, _texts(changes, out), folder)
+
+
+def write_trunk(model: Path, path: Path) -> None:
+    """The weights of a network for crops without its prediction. What CAL has twice is there twice."""
+    tensors = {name: tensor for name, tensor in read_tensors(model)[0].items() if not name.startswith("final_layer")}
+    for part in ("transition3.", "stage4."):
+        twin = part.replace(".", "_om.")
+        tensors |= {name.replace(part, twin, 1): tensors[name] for name in list(tensors) if name.startswith(part)}
+    save_file({name: tensor.clone() for name, tensor in tensors.items()}, path)
 
 
 def report(table: Table, cells: Sequence[Cell], out: Path) -> None:

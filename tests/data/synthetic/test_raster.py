@@ -23,7 +23,7 @@ def test_the_nearest_triangle_wins_at_every_pixel():
         wins = (weights > 0).all(axis=0) & (value > best)
         best[wins], truth[wins] = value[wins], t
     assert np.array_equal(found, truth)
-    values = interpolate(raster, points, near[:, None], triangles)[:, 0]
+    values = interpolate(raster, points, near[:, None], triangles)[0]
     assert values == pytest.approx(best[raster.pixels], abs=1e-5)
 
 

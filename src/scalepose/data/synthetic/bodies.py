@@ -6,6 +6,7 @@ on it. It knows nothing of clothes or cameras.
 
 from dataclasses import dataclass
 from functools import cache
+from math import cos, radians, sin
 
 import numpy as np
 
@@ -89,28 +90,28 @@ class Stance:
 
 def turn_x(degrees: float) -> np.ndarray:
     """Rotation about the left axis: up goes forward."""
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    c, s = cos(radians(degrees)), sin(radians(degrees))
     return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
 
 
 def turn_y(degrees: float) -> np.ndarray:
     """Rotation about the up axis: forward goes left."""
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    c, s = cos(radians(degrees)), sin(radians(degrees))
     return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
 
 
 def turn_z(degrees: float) -> np.ndarray:
     """Rotation about the forward axis: left goes up."""
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    c, s = cos(radians(degrees)), sin(radians(degrees))
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
 
 
 def turn_about(axis: np.ndarray, degrees: float) -> np.ndarray:
     """Rotation about a unit axis (3,), right-handed."""
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    x, y, z = axis
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return c * np.eye(3) + s * cross + (1 - c) * np.outer(axis, axis)
+    c, s = cos(radians(degrees)), sin(radians(degrees))
+    x, y, z = axis.tolist()
+    cross = np.array([[c, -s * z, s * y], [s * z, c, -s * x], [-s * y, s * x, c]])
+    return cross + (1 - c) * axis[:, None] * axis
 
 
 def stance(body: Body, posture: Posture) -> Stance:
@@ -154,8 +155,8 @@ def _turn_arm(
     rest: dict[str, np.ndarray],
 ) -> None:
     # The collar bone lifts with the arm, and comes forward with it.
-    raised = float(np.clip((max(arm["flex"], arm["abduct"]) - 35) / 130, 0, 1))
-    ahead = float(np.clip(arm["flex"] / 90, -0.3, 1)) * float(np.clip(1 - arm["abduct"] / 90, 0, 1))
+    raised = min(max((max(arm["flex"], arm["abduct"]) - 35) / 130, 0), 1)
+    ahead = min(max(arm["flex"] / 90, -0.3), 1) * min(max(1 - arm["abduct"] / 90, 0), 1)
     bone[f"clavicle.{S}"] = chest @ turn_y(-s * 12 * ahead) @ turn_z(s * 22 * raised)
     bone[f"shoulder01.{S}"] = bone[f"clavicle.{S}"] @ turn_z(s * (10 * raised - 8))
     hang = chest @ turn_z(s * arm["abduct"]) @ turn_x(-arm["flex"])
@@ -190,7 +191,7 @@ def _turn_leg(
     thigh = lifted @ turn_y(s * leg["turnout"])
     shank = thigh @ turn_x(leg["knee"])
     # Soles stay flat as far as the ankle allows.
-    foot = shank @ turn_x(float(np.clip(leg["hip"] - leg["knee"] + leg["toe"], -28, 55)))
+    foot = shank @ turn_x(min(max(leg["hip"] - leg["knee"] + leg["toe"], -28), 55))
     part[f"{side}_thigh"], part[f"{side}_shank"], part[f"{side}_foot"] = thigh, shank, foot
     bone[f"upperleg01.{S}"] = lifted @ turn_y(s * leg["turnout"] / 2) @ rest[f"thigh.{S}"]
     bone[f"upperleg02.{S}"] = thigh @ rest[f"thigh.{S}"]

@@ -101,12 +101,22 @@ def sample_figure(rng: np.random.Generator, posture: Posture | str | None = None
     low, high = float(points[:, 1].min()), float(points[:, 1].max())
     lift = posture.trunk["air"] * body.height - low
     seat = None
-    if posture.seat:
+    if posture.seat or _falls_back(pose):
         seat = float(pose.points["pelvis"][1] - 0.088 * body.height * (0.85 + 0.3 * body.weight) + lift)
     keypoints = pose.keypoints() + np.array([0, lift, 0])
     depths = _FLESH * body.height + max(outfit.top, outfit.bottom) * (np.arange(17) > 4)
     outline = points + np.array([0, lift, 0])
     return Figure(pose, outfit, keypoints, depths, lift, high + lift, seat, int(rng.integers(2**31)), outline)
+
+
+def _falls_back(pose: Stance) -> bool:
+    """Whether somebody leans back so far behind both feet that something must be there to sit on."""
+    h, feet = pose.body.height, [pose.points[f"{side}_ankle"] for side in ("left", "right")]
+    centre = (pose.points["pelvis"] + pose.points["chest"]) / 2
+    lowest = min(foot[1] for foot in feet)
+    behind = min(foot[2] for foot in feet) - centre[2]
+    upright = pose.points["pelvis"][1] - lowest
+    return bool(behind > 0.1 * h and upright > 0.14 * h and pose.posture.trunk["air"] == 0)
 
 
 def _skinned(pose: Stance, outfit: Outfit, level: Level) -> np.ndarray:

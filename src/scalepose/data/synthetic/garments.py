@@ -64,10 +64,11 @@ def trunk(
             cv2.rectangle(tile, (0, 55), (TILE, 55 + int(rng.integers(3, 26))), colour, -1)
     if straps is not None:
         for x in (-1, 1):
-            cv2.line(tile, (middle + x * 22, 0), (middle + x * 30, int(0.5 * TILE)), ink(straps), 7, cv2.LINE_AA)
+            strap = [(middle + x * 14, 0), (middle + x * 17, int(0.3 * TILE)), (middle + x * 40, int(0.55 * TILE))]
+            cv2.polylines(tile, [np.array(strap, np.int32)], False, ink(straps), 5, cv2.LINE_AA)
     # Neckline: low in front, high behind; round or pointed.
     front, back = float(rng.uniform(0.12, 0.21)), float(rng.uniform(0.04, 0.08))
-    across = np.abs(_U - 0.5) / float(rng.uniform(0.1, 0.15))
+    across = np.abs(_U - 0.5) / float(rng.uniform(0.085, 0.115))
     dip = np.clip(1 - across, 0, 1) if rng.random() < 0.3 else np.sqrt(np.clip(1 - across**2, 0, 1))
     neck = np.stack([_U, back + (front - back) * dip], axis=1) * TILE
     outline = np.round(np.concatenate([neck, [(TILE, -2), (0, -2)]])).astype(np.int32)
@@ -85,7 +86,7 @@ def trunk(
 
 def sleeve(upper: np.ndarray, skin: np.ndarray, end: float) -> np.ndarray:
     """An arm in cloth down to `end`."""
-    tile = upper.copy()
+    tile = _around_limb(upper, 0.16)
     row = int(max(end, 0.0) * TILE)
     tile[row:] = skin
     if 3 < row < TILE:
@@ -93,9 +94,16 @@ def sleeve(upper: np.ndarray, skin: np.ndarray, end: float) -> np.ndarray:
     return tile
 
 
+def _around_limb(cloth: np.ndarray, share: float) -> np.ndarray:
+    """A tile for half of a limb, which is `share` of the way around the trunk: patterns keep their size."""
+    wide = int(share * TILE)
+    start = (TILE - wide) // 2
+    return cv2.resize(cloth[:, start : start + wide], (TILE, TILE), interpolation=cv2.INTER_LINEAR)
+
+
 def leg(rng: np.random.Generator, lower: np.ndarray, skin: np.ndarray, end: float, sock: np.ndarray) -> np.ndarray:
     """A leg in cloth down to `end`, sometimes with a stripe, and a sock, colour (3,), at the ankle."""
-    tile = lower.copy()
+    tile = _around_limb(lower, 0.26)
     if rng.random() < 0.12:
         tile[:, 72:82] = textures.pick(rng, textures.CLOTHS)
     row = int(end * TILE)

@@ -34,7 +34,7 @@ def label_people(scene: Scene, surfaces: Surfaces) -> list[Record]:
         records.append({
             "category_id": 1,
             "iscrowd": 0,
-            "keypoints": [round(float(v), 2) for v in points.reshape(-1)],
+            "keypoints": np.round(points, 2).reshape(-1).tolist(),
             "num_keypoints": int((points[:, 2] > 0).sum()),
             "bbox": [left / finer, top / finer, mask.shape[1] / finer, mask.shape[0] / finer],
             "area": area,
@@ -77,5 +77,5 @@ def _outline(mask: np.ndarray, corner: tuple[int, int], finer: int) -> list[list
     for contour in contours:
         contour = cv2.approxPolyDP(contour, 0.9, True).reshape(-1, 2)
         if len(contour) >= 3 and cv2.contourArea(contour) >= 4 * finer**2:
-            polygons.append([round(float(v), 2) for v in ((contour + 0.5) / finer).reshape(-1)])
+            polygons.append(np.round((contour + 0.5) / finer, 2).reshape(-1).tolist())
     return polygons

@@ -147,7 +147,8 @@ def sample_posture(rng: np.random.Generator, kind: str | None = None) -> Posture
         low, high = ranges[f"{side}.{name}" if f"{side}.{name}" in ranges else name]
         # A little outside of the range now and then, never outside of what a joint can do.
         value = rng.uniform(low, high) + rng.normal() * 0.08 * (high - low)
-        return float(np.clip(value, *LIMITS[name]))
+        lowest, highest = LIMITS[name]
+        return min(max(value, lowest), highest)
 
     trunk = {name: draw(name) for name in TRUNK}
     left_arm, right_arm = ({name: draw(name, side) for name in ARM} for side in ("left", "right"))

@@ -73,5 +73,5 @@ def sample_obstacle(rng: np.random.Generator) -> tuple[Mesh, np.ndarray]:
         for level in np.linspace(0.5, 1.8, 11):
             centre = rng.normal(size=3) * (size * 0.6, 0, size * 0.6) + (0, base + size * level, 0)
             parts.append(_rough(rng, ellipsoid(centre, np.diag(rng.uniform(0.45, 0.8, 3) * size), 1, 14, 10), 0.16))
-    tiles = np.concatenate([folded(rng, plain(wood), 0.05), foliage(rng, leaf)])
-    return join(parts), tiles
+    leaves = foliage(rng, leaf) if kind in ("bush", "plant") else plain(leaf)
+    return join(parts), np.concatenate([folded(rng, plain(wood), 0.05), leaves])

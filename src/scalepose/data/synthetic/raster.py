@@ -102,16 +102,16 @@ def gradients(points: np.ndarray, values: np.ndarray, triangles: np.ndarray) -> 
 
 
 def interpolate(raster: Raster, points: np.ndarray, values: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """(N, A) float32: the values (V, A) of the corners, interpolated at the raster's pixels."""
-    planes = gradients(points, values, triangles).astype(np.float32)
+    """(A, N) float32: the values (V, A) of the corners, interpolated at the raster's pixels."""
+    # One array an attribute and coefficient: NumPy is slow where the last axis is short.
+    planes = np.ascontiguousarray(gradients(points, values, triangles).transpose(2, 1, 0), np.float32)  # (A, 3, T)
     x, y = raster.centres()
-    t = raster.triangles
-    out = planes[:, 0][t]
-    out *= x[:, None]
-    across = planes[:, 1][t]
-    across *= y[:, None]
-    out += across
-    out += planes[:, 2][t]
+    out = np.empty((len(planes), len(x)), np.float32)
+    for (across, down, start), row in zip(planes, out, strict=True):
+        np.take(across, raster.triangles, out=row)
+        row *= x
+        row += np.take(down, raster.triangles) * y
+        row += np.take(start, raster.triangles)
     return out
 
 

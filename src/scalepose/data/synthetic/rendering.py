@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from scalepose.data.synthetic.backdrops import paint_place
-from scalepose.data.synthetic.cameras import Light
+from scalepose.data.synthetic.cameras import Camera, Light
 from scalepose.data.synthetic.labels import Record, label_people
 from scalepose.data.synthetic.lenses import take
 from scalepose.data.synthetic.raster import interpolate, rasterise
@@ -40,22 +40,29 @@ def _shadows(scene: Scene) -> np.ndarray:
     light = scene.place.light
     slope = light.direction / max(light.direction[1], 0.2)
     strength = 0.9 * light.key.mean() / (light.key.mean() + 0.6 * light.sky.mean())
-    cast = _flattened(scene, slope, np.inf, 0.3 + light.softness * 0.006 * W)
-    contact = _flattened(scene, np.array([0.0, 1.0, 0.0]), 0.09, 0.3 + 0.0035 * W)
+    points = np.concatenate([np.zeros((0, 3)), *(thing.caster[0] for thing in scene.things)])
+    starts = np.cumsum([0] + [len(thing.caster[0]) for thing in scene.things])
+    triangles = [thing.caster[1] + start for thing, start in zip(scene.things, starts, strict=False)]
+    caster = points, np.concatenate([np.zeros((0, 3), np.int64), *triangles])
+    cast = _flattened(scene.camera, caster, slope, np.inf, 0.3 + light.softness * 0.006 * W)
+    contact = _flattened(scene.camera, caster, np.array([0.0, 1.0, 0.0]), 0.09, 0.3 + 0.0035 * W)
     return (1 - np.float32(strength) * cast) * (1 - np.float32(0.55) * contact)
 
 
-def _flattened(scene: Scene, slope: np.ndarray, below: float, blur: float) -> np.ndarray:
+def _flattened(
+    camera: Camera, caster: tuple[np.ndarray, np.ndarray], slope: np.ndarray, below: float, blur: float
+) -> np.ndarray:
     """(H/2, W/2) float32 0…1: all surfaces lower than `below` pushed onto the ground along `slope`, then blurred."""
-    half = ((scene.camera.size[0] + 1) // 2, (scene.camera.size[1] + 1) // 2)
+    points, triangles = caster
+    half = ((camera.size[0] + 1) // 2, (camera.size[1] + 1) // 2)
     cast = np.zeros((half[1], half[0]), np.float32)
-    for thing in scene.things:
-        points, triangles = thing.caster
-        pixels, depth = scene.camera.project(points - points[:, 1:2] * slope)
-        # The sun looks at half of all triangles; one winding of a closed surface covers the same ground as both.
-        fit = of_all((depth > NEAREST) & (points[:, 1] < below), triangles) & (areas(pixels, triangles) > 0)
-        raster = rasterise(pixels / 2, np.ones(len(pixels)), triangles[fit], half)
-        cast.reshape(-1)[raster.pixels] = 1
+    if np.isfinite(below):
+        triangles = triangles[of_all(points[:, 1] < below, triangles)]
+    pixels, depth = camera.project(points - points[:, 1:2] * slope)
+    # The sun looks at half of all triangles; one winding of a closed surface covers the same ground as both.
+    triangles = triangles[of_all(depth > NEAREST, triangles) & (areas(pixels, triangles) > 0)]
+    raster = rasterise(pixels / 2, np.ones(len(pixels)), triangles, half)
+    cast.reshape(-1)[raster.pixels] = 1
     return cv2.GaussianBlur(cast, (0, 0), blur)
 
 
@@ -98,19 +105,13 @@ def _draw(scene: Scene, surfaces: Surfaces, image: np.ndarray) -> None:
 
 def _colours(surfaces: Surfaces, light: Light) -> np.ndarray:
     """(N, 3) float32 0…255 of the raster's pixels."""
-    attributes = interpolate(surfaces.raster, surfaces.points, surfaces.values, surfaces.triangles)
-    colour = _look_up(surfaces.atlas, attributes[:, :2])
-    colour *= attributes[:, 2:]
-    whole = np.sqrt(light.key + light.sky)
-    colour *= (whole / whole.mean()).astype(np.float32)
-    return np.minimum(colour, 255, out=colour)
-
-
-def _look_up(atlas: np.ndarray, texels: np.ndarray) -> np.ndarray:
-    """(N, 3) float32: bilinear samples of the atlas at (N, 2) texels."""
-    N = len(texels)
+    attributes = interpolate(surfaces.raster, surfaces.points, surfaces.values, surfaces.triangles)  # (3, N)
+    N = attributes.shape[1]
     columns = 1024  # OpenCV's maps may not be longer than 32767 on a side
-    padded = np.zeros((2, -(-N // columns) * columns), np.float32)
-    padded[:, :N] = texels.T
-    x, y = padded.reshape(2, -1, columns)
-    return cv2.remap(atlas, x, y, cv2.INTER_LINEAR).reshape(-1, 3)[:N].astype(np.float32)
+    padded = np.zeros((3, -(-N // columns) * columns), np.float32)
+    padded[:, :N] = attributes
+    x, y, brightness = padded.reshape(3, -1, columns)
+    whole = np.sqrt(light.key + light.sky)
+    lit = cv2.merge([brightness * np.float32(share) for share in whole / whole.mean()])
+    colour = cv2.multiply(cv2.remap(surfaces.atlas, x, y, cv2.INTER_LINEAR), lit, dtype=cv2.CV_32F)
+    return np.minimum(colour, 255, out=colour).reshape(-1, 3)[:N]

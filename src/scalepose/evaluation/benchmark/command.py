@@ -45,13 +45,13 @@ def draw_report(path: Path, report: Report) -> None:
         return {people: t.cpu if busy else t.wall for people, t in times.items()}
 
     lines = [Line(f.label, points({e.people: e.times for e in f.people})) for f in report.configurations]
-    lines += [Line(f"decoding alone · {figures.profile}", points(figures.people)) for figures in report.decode]
+    lines += [Line(f"grouping alone · {figures.grouping}", points(figures.people)) for figures in report.decode]
     clock = "processor time on a busy machine" if busy else "latency"
     decoded = "×".join(map(str, report.decoded))
     draw_lines(
         path,
         "Time for a picture, by the number of people in it",
-        f"{clock} · {machine['processor']} · threads: {machine['threads']} · decoding alone: {decoded} input",
+        f"{clock} · {machine['processor']} · threads: {machine['threads']} · grouping alone: maps of {decoded} input",
         "people in the picture",
         lines,
     )

@@ -7,21 +7,21 @@ from collections.abc import Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from tqdm import tqdm
 
 from scalepose.data.images import read_image
-from scalepose.decode import Profile
 from scalepose.evaluation.benchmark import report
 from scalepose.evaluation.benchmark.configurations import Configuration, open_configurations
 from scalepose.evaluation.benchmark.machine import PRODUCT_FLOP, describe_machine, matrix_product_work, multiply_adds
 from scalepose.evaluation.benchmark.memory import measure_memory
 from scalepose.evaluation.benchmark.pictures import find_pictures, mosaic, render_pictures
-from scalepose.evaluation.benchmark.timing import WHOLE, Samples, Spread, Work, interleave
+from scalepose.evaluation.benchmark.timing import CPU, WHOLE, Samples, Spread, Work, interleave
 from scalepose.evaluation.benchmark.work import (
     DECODED,
+    GROUPINGS,
+    NETWORK_CPU,
     PARTS,
     decode_work,
     folder_work,
@@ -74,8 +74,8 @@ def benchmark(
             pictures = find_pictures(images, effort.pictures)
         mosaics = {tiles: mosaic(pictures, tiles) for tiles in effort.tiles}
         work: dict[Hashable, Work] = {CEILING: matrix_product_work()}
-        for profile in get_args(Profile):
-            work |= {(profile, n): decode_work(n, profile) for n in effort.people}
+        for grouping in GROUPINGS:
+            work |= {(grouping, n): decode_work(n, grouping) for n in effort.people}
         first = read_image(pictures[0], exif=True)
         for c in found.configurations:
             work[c, "network"] = network_work(c, c.runtime.card.input_size)
@@ -87,9 +87,10 @@ def benchmark(
             samples = interleave(work, effort.rounds, bar.update)
         return report.Report(
             rounds=effort.rounds,
-            ceiling=Spread.of([PRODUCT_FLOP / seconds / 1e9 for seconds in samples[CEILING].parts[WHOLE]]),
+            ceiling=_speed(samples[CEILING], WHOLE),
+            ceiling_core=_speed(samples[CEILING], CPU),
             decoded=DECODED,
-            decode=[_decode_figures(profile, samples, effort) for profile in get_args(Profile)],
+            decode=[_decode_figures(grouping, samples, effort) for grouping in GROUPINGS],
             pictures=len(pictures),
             source="rendered" if images is None else str(images),
             configurations=[_figures(c, samples, effort, pictures, mosaics) for c in found.configurations],
@@ -98,10 +99,10 @@ def benchmark(
         )
 
 
-def _decode_figures(profile: Profile, samples: Mapping[Hashable, Samples], effort: Effort) -> report.DecodeFigures:
-    times = {n: samples[profile, n].times() for n in effort.people}
-    ratio = report.Ratio.of(samples[profile, effort.people[-1]], samples[profile, effort.people[0]])
-    return report.DecodeFigures(profile, times, ratio)
+def _decode_figures(grouping: str, samples: Mapping[Hashable, Samples], effort: Effort) -> report.DecodeFigures:
+    times = {n: samples[grouping, n].times() for n in effort.people}
+    ratio = report.Ratio.of(samples[grouping, effort.people[-1]], samples[grouping, effort.people[0]])
+    return report.DecodeFigures(grouping, times, ratio)
 
 
 def _figures(
@@ -124,7 +125,9 @@ def _figures(
         parts={part: picture.part(part, len(pictures)) for part in PARTS},
         times=picture.times(len(pictures)),
         folder=folder.times(len(pictures)),
-        share_of_network=round(folder.share(picture, "network"), 3),
+        share_of_network=report.Ratio(
+            round(folder.share(picture, "network"), 3), round(folder.share(picture, NETWORK_CPU, CPU), 3)
+        ),
         people=[report.PeopleFigures(n, samples[c, "people", n].times()) for n in effort.people],
         ratio=report.Ratio.of(most, fewest),
         mosaics=[
@@ -140,8 +143,13 @@ def _network_figures(c: Configuration, network: Samples, product: Samples) -> re
     count = multiply_adds(c.runtime.card, size)
     if count is None:
         return report.NetworkFigures(size, network.times(), None, None)
-    share = 2 * count / PRODUCT_FLOP / network.ratio(product)
+    share = 2 * count / PRODUCT_FLOP / network.ratio(product, CPU)
     return report.NetworkFigures(size, network.times(), round(2 * count / 1e9, 3), round(share, 3))
+
+
+def _speed(product: Samples, part: str) -> Spread:
+    """GFLOP/s of the matrix product."""
+    return Spread.of([PRODUCT_FLOP / seconds / 1e9 for seconds in product.parts[part]])
 
 
 def _megabytes(file: Path) -> float:

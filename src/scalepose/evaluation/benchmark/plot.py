@@ -13,14 +13,16 @@ from scalepose.evaluation.benchmark.timing import Spread
 
 Colour = tuple[int, int, int]  # BGR, as OpenCV writes it
 
-WIDTH, HEIGHT = 920, 500
-LEFT, RIGHT, TOP, BOTTOM = 70, 250, 80, 60  # margins around the field; the lines' names stand on the right
+WIDTH, HEIGHT = 960, 500
+LEFT, RIGHT, TOP, BOTTOM = 70, 290, 80, 60  # margins around the field; the lines' names stand on the right
 FINE = 4  # drawn so many times as large, then averaged down: smooth lines and letters
 FONT = cv2.FONT_HERSHEY_DUPLEX  # ASCII only
 LINE_HEIGHT = 19
 INK, GREY, PALE = (60, 50, 45), (125, 115, 110), (228, 224, 221)
 # Told apart with any kind of colour vision (Okabe and Ito's palette).
-COLOURS: Sequence[Colour] = ((178, 114, 0), (0, 94, 213), (115, 158, 0), (167, 121, 204), (0, 159, 230), (80, 80, 80))
+COLOURS: Sequence[Colour] = (
+    (178, 114, 0), (0, 94, 213), (115, 158, 0), (167, 121, 204), (0, 159, 230), (80, 80, 80), (233, 180, 86),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from scalepose.evaluation.provenance import command, commit, versions
 @dataclass(frozen=True)
 class NetworkFigures:
     """The network alone on one picture of size×size pixels. gflop: of its convolutions, two per multiply-add, and
-    share: its speed as a part of the machine's matrix product; both None without torch, which counts them.
+    share: its speed as a part of the machine's matrix product, both by processor time, which holds on a busy machine;
+    both None without torch, which counts them.
     """
 
     size: int
@@ -55,7 +56,8 @@ class ConfigurationFigures:
     """One model on one runtime.
 
     parts: of a picture of the folder, one after the other; times: of all parts together. folder: a picture, the folder
-    being predicted as a whole. share_of_network: of that time, what the network alone takes. ratio: of a picture with
+    being predicted as a whole. share_of_network: of that time, what the network alone takes; by processor time, the
+    folder's throughput against the network's own where all cores are at work. ratio: of a picture with
     the most people to one with the fewest. peak_mebibytes: of a process that predicts the folder.
     """
 
@@ -68,7 +70,7 @@ class ConfigurationFigures:
     parts: Mapping[str, Spread]
     times: Times
     folder: Times
-    share_of_network: float
+    share_of_network: Ratio
     people: Sequence[PeopleFigures]
     ratio: Ratio
     mosaics: Sequence[PeopleFigures]
@@ -77,14 +79,16 @@ class ConfigurationFigures:
     @property
     def label(self) -> str:
         """For tables and the plot."""
-        return f"{Path(self.model).stem} · {self.runtime.split(' · ')[0]}"
+        return f"{Path(self.model).stem} · {self.runtime.split()[0]}"
 
 
 @dataclass(frozen=True)
 class DecodeFigures:
-    """Grouping alone, by number of people painted into the maps. ratio: of the most people to the fewest."""
+    """Grouping alone, in one of `work.GROUPINGS`, by number of people painted into the maps. ratio: of the most people
+    to the fewest.
+    """
 
-    profile: str
+    grouping: str
     people: Mapping[int, Times]
     ratio: Ratio
 
@@ -93,12 +97,14 @@ class DecodeFigures:
 class Report:
     """Everything.
 
-    ceiling: GFLOP/s of NumPy's matrix product. decoded: width and height of the input whose maps were grouped.
+    ceiling: GFLOP/s of NumPy's matrix product by the clock; ceiling_core: by processor time. decoded: width and height
+    of the input whose maps were grouped.
     pictures: how many there were, from the folder `source`. left_out: what could not be measured, and why.
     """
 
     rounds: int
     ceiling: Spread
+    ceiling_core: Spread
     decoded: tuple[int, int]
     decode: Sequence[DecodeFigures]
     pictures: int
@@ -120,9 +126,10 @@ class Report:
         many = self.configurations
         lines = [
             machine_line(self.machine),
-            f"matrix product {self.ceiling} GFLOP/s · {self.rounds} rounds in turn, medians, ms",
+            f"matrix product {self.ceiling} GFLOP/s, {self.ceiling_core} a core · "
+            f"{self.rounds} rounds in turn, medians, ms",
             "",
-            f"decoding alone, {self.decoded[0]}×{self.decoded[1]} input, by number of people",
+            f"grouping alone, {self.decoded[0]}×{self.decoded[1]} input, by number of people",
             *table([_header(self.decode[0].people), *(row for d in self.decode for row in _decode_rows(d))]),
             "",
             f"a picture from file to people, {self.pictures} pictures ({self.source})",
@@ -149,10 +156,11 @@ _PICTURE_COLUMNS = [
     "decode",
     "total (quartiles)",
     "cpu",
+    "folder: cpu",
     "pictures/s",
-    "network's share",
+    "network's share (cpu)",
 ]
-_NETWORK_COLUMNS = ["", "input", "ms (quartiles)", "cpu", "GFLOP", "GFLOP/s", "of ceiling", "file MB", "peak MiB"]
+_NETWORK_COLUMNS = ["", "input", "ms (quartiles)", "cpu", "GFLOP", "a core", "of ceiling", "file MB", "peak MiB"]
 
 
 def machine_line(machine: Mapping[str, Any]) -> str:
@@ -174,7 +182,9 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 def _picture_row(figures: ConfigurationFigures) -> list[str]:
     times, folder = figures.times, figures.folder
     row = [figures.label, *map(str, figures.parts.values()), times.wall.with_range(), str(times.cpu)]
-    return [*row, f"{1000 / folder.wall.median:.1f}", f"{100 * figures.share_of_network:.0f} %"]
+    share = figures.share_of_network
+    shares = f"{100 * share.wall:.0f} % ({100 * share.cpu:.0f} %)"
+    return [*row, str(folder.cpu), f"{1000 / folder.wall.median:.1f}", shares]
 
 
 def _network_row(figures: ConfigurationFigures) -> list[str]:
@@ -185,7 +195,7 @@ def _network_row(figures: ConfigurationFigures) -> list[str]:
         network.times.wall.with_range(),
         str(network.times.cpu),
         f"{network.gflop:.1f}" if network.gflop is not None else "–",
-        f"{1000 * network.gflop / network.times.wall.median:.0f}" if network.gflop is not None else "–",
+        f"{1000 * network.gflop / network.times.cpu.median:.0f}" if network.gflop is not None else "–",
         f"{100 * network.share:.0f} %" if network.share is not None else "–",
         f"{figures.file_megabytes:.1f}",
         f"{figures.peak_mebibytes:.0f}" if figures.peak_mebibytes is not None else "–",
@@ -193,7 +203,7 @@ def _network_row(figures: ConfigurationFigures) -> list[str]:
 
 
 def _decode_rows(figures: DecodeFigures) -> Iterator[list[str]]:
-    yield [figures.profile, *(str(times.wall) for times in figures.people.values()), f"{figures.ratio.wall:.2f}"]
+    yield [figures.grouping, *(str(times.wall) for times in figures.people.values()), f"{figures.ratio.wall:.2f}"]
     yield ["  cpu", *(str(times.cpu) for times in figures.people.values()), f"{figures.ratio.cpu:.2f}"]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from scalepose.data.images import read_image
 from scalepose.decode import Profile, group
 from scalepose.evaluation.benchmark.configurations import Configuration
-from scalepose.evaluation.benchmark.crowds import Painted, crowd, painted_heatmaps, painted_tags
+from scalepose.evaluation.benchmark.crowds import Painted, crowd, painted_heatmaps, painted_offsets, painted_tags
 from scalepose.evaluation.benchmark.timing import Work
 from scalepose.models.outputs import Outputs
 from scalepose.models.zoo import ModelCard
@@ -20,18 +20,26 @@ from scalepose.runtimes import Runtime
 from scalepose.skeletons import COCO17, Skeleton
 
 PARTS = ("read", "prepare", "network", "decode")
+NETWORK_CPU = "network cpu"
+# Ways to group, by name: profile, and whether the network gives centre offsets too.
+GROUPINGS: Mapping[str, tuple[Profile, bool]] = {
+    "paper": ("paper", False),
+    "fast": ("fast", False),
+    "fast, centre offsets": ("fast", True),
+}
 DECODED = (704, 512)  # width and height of the network input whose maps `decode_work` takes
 
 
 class Stopwatch:
     """A `Runtime` that notes when another one runs.
 
-    began: when it first ran since `start`; ended: when it last stopped. Both as `time.perf_counter` counts.
+    began: when it first ran since `start`; ended: when it last stopped. Both as `time.perf_counter` counts. cpu:
+    processor time that it took, summed up.
     """
 
     def __init__(self, runtime: Runtime[ModelCard]):
         self._runtime = runtime
-        self.began = self.ended = 0.0
+        self.began = self.ended = self.cpu = 0.0
 
     @property
     def name(self) -> str:
@@ -50,8 +58,10 @@ class Stopwatch:
     def __call__(self, images: np.ndarray) -> Outputs[np.ndarray]:
         """What the runtime says."""
         self.began = self.began or time.perf_counter()
+        cpu = time.process_time()
         outputs = self._runtime(images)
         self.ended = time.perf_counter()
+        self.cpu += time.process_time() - cpu
         return outputs
 
 
@@ -67,13 +77,14 @@ def network_work(configuration: Configuration, size: int) -> Work:
 
 def picture_work(configuration: Configuration, pictures: Sequence[Path]) -> Work:
     """Read each picture and find its people, one after the other, by `PARTS`: reading the file, picture to network
-    input, the network, maps to people in the picture's pixels.
+    input, the network, maps to people in the picture's pixels. `NETWORK_CPU` is the network's processor time.
     """
     watch = Stopwatch(configuration.runtime)
     predictor = Predictor(watch)
 
     def work() -> Mapping[str, float]:
         marks = np.zeros((len(pictures), len(PARTS) + 1))
+        watch.cpu = 0.0
         for row, path in zip(marks, pictures, strict=True):
             start = time.perf_counter()
             picture = read_image(path, exif=True)
@@ -81,7 +92,7 @@ def picture_work(configuration: Configuration, pictures: Sequence[Path]) -> Work
             watch.start()
             predictor(picture)
             row[:] = start, read, watch.began, watch.ended, time.perf_counter()
-        return dict(zip(PARTS, np.diff(marks, axis=1).sum(axis=0).tolist(), strict=True))
+        return {**dict(zip(PARTS, np.diff(marks, axis=1).sum(axis=0).tolist(), strict=True)), NETWORK_CPU: watch.cpu}
 
     return work
 
@@ -107,19 +118,21 @@ def mosaic_work(configuration: Configuration, picture: np.ndarray) -> Work:
     return _one_picture(Predictor(configuration.runtime), picture)
 
 
-def decode_work(people: int, profile: Profile, skeleton: Skeleton = COCO17) -> Work:
-    """Grouping alone, on painted maps of an input of `DECODED` pixels: as the profile has it, projected to input size
-    with the tags of two passes (paper), or at half and a quarter of it (fast).
+def decode_work(people: int, grouping: str, skeleton: Skeleton = COCO17) -> Work:
+    """Grouping alone, one of `GROUPINGS`, on painted maps of an input of `DECODED` pixels: as the profile has it,
+    projected to input size with the tags of two passes (paper), or at half and a quarter of it (fast).
     """
+    profile, with_offsets = GROUPINGS[grouping]
     points = crowd(people, len(skeleton), DECODED)
     if profile == "paper":
         heatmaps, tags = painted_heatmaps(points, DECODED, 1), painted_tags(points, DECODED, 1)
         tags = np.moveaxis(np.stack([tags, tags]), 0, -1)  # each channel in one piece, as averaging leaves them
     else:
         heatmaps, tags = painted_heatmaps(points, DECODED, 2), painted_tags(points, DECODED, 4)[..., None]
+    offsets = painted_offsets(points, DECODED, 4) if with_offsets else None
 
     def work() -> None:
-        group(heatmaps, tags, skeleton, profile=profile)
+        group(heatmaps, tags, skeleton, profile=profile, offsets=offsets)
 
     return work
 

@@ -1,0 +1,181 @@
+"""The table of methods: what is run, that it goes on where it was, and what is written."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from scalepose.errors import ScaleposeError
+from scalepose.models import build_crops, load_model, load_weights
+from scalepose.models.cropcards import CropCard
+from scalepose.training import table as tables
+from scalepose.training.croprecipe import CropRecipe
+from scalepose.training.kinds import read_plan
+from scalepose.training.sections import read_file
+from scalepose.training.table import Table, markdown, plan_cells, run_table
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+SHIPPED = RECIPES / "tables" / "low-resolution.yaml"
+
+
+@pytest.fixture(scope="module")
+def table_file(crop_recipe_file: Path, people: Path) -> Path:
+    """Two methods with two seeds each, 2 updates a run; one of them enlarges first."""
+    source = {"images": str(people), "annotations": str(people / "person_keypoints.json")}
+    tiny = {"data.train": [source | {"weight": 1}], "batch_size": 4, "precision": "fp32", "schedule.epochs": 1}
+    content = {
+        "name": "tiny",
+        "recipe": str(crop_recipe_file),
+        "test": source,
+        "flip": False,
+        "first": [
+            {
+                "name": "x2",
+                "recipe": str(RECIPES / "espcn-x2-64x48.yaml"),
+                "change": tiny | {"model.crop_size": [24, 32], "model.channels": [4, 4]},
+                "trunk": False,
+            },
+            {
+                "name": "start",
+                "recipe": str(crop_recipe_file),
+                "change": {"loss.second_stage": None, "schedule.epochs": 1, "model.network.head": "heatmap"},
+                "trunk": True,
+            },
+        ],
+        "sizes": [
+            {
+                "name": "64x48",
+                "seeds": [0, 1],
+                "change": {
+                    "loss.second_stage": None,
+                    "schedule.epochs": 1,
+                    "schedule.warmup_steps": 0,
+                    "init.pretrained": "{out}/start/trunk.safetensors",
+                },
+            },
+        ],
+        "methods": [
+            {"name": "CAL light", "change": {}, "at": {}},
+            {
+                "name": "super-resolution + UDP",
+                "change": {"model.network.head": "udp", "model.upscaler": "{out}/x2/model.safetensors"},
+                "at": {},
+            },
+            {"name": "never", "change": {}, "at": {"64x48": None}},
+        ],
+    }
+    path = people / "table.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(table_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("table")
+    assert run_table(table_file, out)
+    return out
+
+
+def test_every_cell_is_trained_and_measured(done):
+    cells = json.loads((done / "table.json").read_text())["cells"]
+    assert [(c["method"], c["seed"]) for c in cells] == [
+        ("CAL light", 0),
+        ("super-resolution + UDP", 0),
+        ("CAL light", 1),
+        ("super-resolution + UDP", 1),
+    ]
+    assert {c["crops"] for c in cells} == {8}
+    light, enlarged = cells[:2]
+    assert all(0 <= c["metrics"]["AP"] <= 1 for c in cells)
+    # Offsets cost 2K more outputs of a 1×1 convolution, for UDP here the up-scaler is paid for.
+    own = 3 * 4 * 25 + 4 * 4 * 9 + 4 * 12 * 9  # weights of the up-scaler, each used once per pixel of the small crop
+    assert light["parameters"] - enlarged["parameters"] == 34 * (8 + 1) - (own + 4 + 4 + 12)
+    assert light["macs"] - enlarged["macs"] == 34 * 8 * 12 * 16 - own * 24 * 32
+    assert (done / "64x48" / "cal-light" / "1" / "receipt.json").exists()
+    text = (done / "table.md").read_text()
+    assert text.startswith("### 64x48\n\nCrops seen in training: 8.\n")
+    assert "| CAL light | " in text
+    assert "never" not in text
+
+
+def test_a_trunk_is_a_start_for_every_head(done):
+    trunk = done / "start" / "trunk.safetensors"
+    whole = load_model(done / "start" / "model.safetensors").card
+    assert isinstance(whole, CropCard)
+    for head, missing in (("heatmap", "final_layer (2)"), ("cal-light", "final_layer (2)"), ("cal", "head_")):
+        network = build_crops(replace(whole, network=replace(whole.network, head=head)))
+        report = load_weights(network, trunk)
+        assert all(name.startswith(("final_layer", "head_")) for name in report.missing)
+        assert missing in str(report)
+    state = network.state_dict()
+    twins = [name for name in state if "stage4_om." in name or "transition3_om." in name]
+    assert len(twins) > 10
+    assert all(torch.equal(state[name], state[name.replace("_om.", ".")]) for name in twins)
+
+
+def test_what_is_done_is_not_done_again(table_file, done, monkeypatch):
+    before = {path: path.read_bytes() for path in done.rglob("*") if path.is_file()}
+    trained = []
+    real = tables.train
+    monkeypatch.setattr(tables, "train", lambda *a, **k: trained.append(k["out"].name) or real(*a, **k))
+    assert run_table(table_file, done)
+    assert trained == ["x2", "start"]  # which find their models there
+    assert {path: path.read_bytes() for path in done.rglob("*") if path.is_file()} == before
+
+    (done / "64x48" / "cal-light" / "1" / "cell.json").unlink()  # killed after training, before it was measured
+    assert run_table(table_file, done)
+    assert trained[2:] == ["x2", "start", "1"]
+    again = {path: path.read_bytes() for path in done.rglob("*.safetensors")}
+    assert again == {path: content for path, content in before.items() if path.suffix == ".safetensors"}
+
+
+def test_a_signal_stops_the_table(table_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "train", lambda *a, **k: None)
+    assert not run_table(table_file, tmp_path)
+
+
+def test_a_change_that_does_not_fit_shows_before_anything_is_trained(table_file, tmp_path):
+    content = yaml.safe_load(table_file.read_text())
+    content["methods"][1]["change"]["model.network.hed"] = "udp"
+    path = tmp_path / "wrong.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(ScaleposeError, match=r"there is no key model\.network\.hed"):
+        run_table(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_mean_and_spread():
+    table = read_file(Table, SHIPPED)
+    cell = {"size": "64x48", "crops": 5000, "macs": 26.8e6, "parameters": 580_000, "seconds": 90, "method": "UDP"}
+    same = {"AP50": 0.75, "AP75": 0.5, "AR": 0.25}
+    runs = [cell | {"metrics": {"AP": ap} | same} for ap in (0.1, 0.2, 0.3)]
+    row = markdown(table, runs).splitlines()[-2]
+    assert row == "| UDP | 20.0 ± 10.0 | 75.0 ± 0.0 | 50.0 ± 0.0 | 25.0 ± 0.0 | 3 | 27 | 0.58 M | 1.5 |"
+    assert "| UDP | 10.0 | 75.0 | 50.0 | 25.0 | 1 |" in markdown(table, runs[:1])
+
+
+def test_the_shipped_table_compares_on_equal_terms(tmp_path, monkeypatch):
+    monkeypatch.chdir(RECIPES.parent)
+    table = read_file(Table, SHIPPED)
+    assert len(table.methods) == 7
+    assert [size.name for size in table.sizes] == ["64x48", "128x96", "256x192"]
+    cells = list(plan_cells(table, tmp_path))
+    plans = {(c.size, c.method, c.seed): read_plan(table.recipe, c.changes) for c in cells}
+    for size in table.sizes:
+        alike = set()
+        for (name, _, _), plan in plans.items():
+            if name == size.name:
+                assert isinstance(plan, CropRecipe)
+                given = (plan.data, plan.augmentation, plan.optimiser, plan.schedule, plan.batch_size)
+                alike.add(repr(given))
+        assert len(alike) == 1
+    height = {cell.size: int(cell.size.split("x")[0]) for cell in cells}
+    for cell in cells:  # the pixels that a method is given are those of its column
+        plan = plans[cell.size, cell.method, cell.seed]
+        assert isinstance(plan, CropRecipe)
+        factor = 1 if plan.model.upscaler is None else 2
+        assert plan.model.crop_size[1] == factor * height[cell.size]
+        assert plan.seed == cell.seed
