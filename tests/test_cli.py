@@ -356,6 +356,14 @@ def test_boxes(tiny_crop_safetensors: Path, tmp_path: Path, capsys: pytest.Captu
         assert words in capsys.readouterr().err
 
 
+def test_boxes_need_no_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    samples = Path(__file__).parents[1] / "samples"
+    out = tmp_path / "people.json"
+    assert run("predict", samples, "--boxes", samples / "person_keypoints.json", "--json", out) == 0
+    assert len(json.loads(out.read_text())) == 18
+    assert "18 people in 6 pictures · cal-light-w16-128x96" in capsys.readouterr().out
+
+
 def test_import(tiny_model, tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]):
     torch = pytest.importorskip("torch")
     monkeypatch.setitem(MODELS, "tiny", tiny_model.card)

@@ -1,11 +1,20 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from blob_people import BlobRuntime, blob_person, blob_picture
 from scalepose.crops import CropPredictor
-from scalepose.data.boxes import Boxes
+from scalepose.data.annotations import read_annotations
+from scalepose.data.boxes import Boxes, annotated_boxes
 from scalepose.data.degrade import Degradation
 from scalepose.errors import ScaleposeError
+from scalepose.evaluation.crops import evaluate_crops, known_boxes
+from scalepose.models.cropcards import CROP_DEFAULT, find_crop_card
+from scalepose.skeletons import COCO17
+
+SAMPLES = Path(__file__).parents[1] / "samples"
 
 BOXES = np.array([(40, 30, 90, 200), (220.5, 60.25, 110, 160), (400, 200, 60, 44)], np.float32)
 PICTURE = blob_picture((520, 300), *BOXES.tolist())
@@ -81,3 +90,31 @@ def test_mistakes_are_named(tiny_safetensors):
         predictor(PICTURE, BOXES[0])
     with pytest.raises(ScaleposeError, match="uint8 RGB"):
         predictor(PICTURE / 255, BOXES)
+    with pytest.raises(ScaleposeError, match=r"3 boxes need box_scores of the shape \(3,\), not \(2,\)"):
+        predictor(PICTURE, BOXES, np.ones(2))
+
+
+def test_the_shipped_model_reads_rendered_people():
+    """It has seen photos only. Each person is in a given box, so chance alone would be an AP50 of about 0."""
+    card = find_crop_card(CROP_DEFAULT)
+    onnx, safetensors = card.file(".onnx"), card.file(".safetensors")
+    assert onnx is not None
+    assert safetensors is not None
+    assert max(onnx.stat().st_size, safetensors.stat().st_size) < 10e6
+    predictor = CropPredictor()
+    assert predictor.card == replace(card, weights=None)
+    truth = read_annotations(SAMPLES / "person_keypoints.json", SAMPLES, COCO17)
+    boxes = known_boxes(annotated_boxes(truth)[0])
+    full = evaluate_crops(predictor, boxes, truth, progress=False).metrics
+    assert full["AP50"] > 0.25
+    predictor.low_res = Degradation((24, 32))  # a sixteenth of the pixels
+    low = evaluate_crops(predictor, boxes, truth, progress=False).metrics
+    assert low["AP50"] > 0.15
+
+
+def test_the_card_says_what_the_documentation_says():
+    card = find_crop_card(CROP_DEFAULT)
+    text = (Path(__file__).parents[1] / "docs" / "crop-model.md").read_text(encoding="utf-8")
+    assert text.startswith(f"# Model card: {card.name}")
+    for name, row in (("AP", "128x96, as it is"), ("AP_64x48", "64x48"), ("AP_32x24", "32x24")):
+        assert f"| {row} | {card.evidence[name]:.3f} |" in text

@@ -71,7 +71,7 @@ def error(points: np.ndarray, people: Any = slice(None)) -> np.ndarray:
 def test_what_was_found_badly_is_read_well():
     people = look(poses(found_off()))(PICTURE)
     assert error(found_off()).min() > 0.1
-    assert error(people.keypoints).max() < 0.02
+    assert error(people.keypoints).max() < 0.03
     assert (np.diff(people.scores) <= 0).all()
 
 
@@ -82,7 +82,7 @@ def test_only_people_below_the_height_are_read_again():
     order = [int(np.argmin(np.linalg.norm(PEOPLE[:, 1] - points[1], axis=1))) for points in people.keypoints]
     np.testing.assert_array_equal(people.keypoints[order.index(0)], first.keypoints[0])
     np.testing.assert_array_equal(people.keypoints[order.index(1)], first.keypoints[1])
-    assert error(people.keypoints[[order.index(2)]], [2]) < 0.02
+    assert error(people.keypoints[[order.index(2)]], [2]) < 0.03
 
 
 def test_missing_keypoints_are_read_and_fragments_of_one_person_become_one():

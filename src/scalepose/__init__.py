@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scalepose.geometry import View as View
     from scalepose.poses import Poses as Poses
     from scalepose.predictor import Predictor as Predictor
+    from scalepose.secondlook import SecondLook as SecondLook
     from scalepose.skeletons import COCO17 as COCO17
     from scalepose.skeletons import CROWDPOSE14 as CROWDPOSE14
     from scalepose.skeletons import Skeleton as Skeleton
@@ -32,14 +33,15 @@ _HOME = {
     "View": "geometry",
     "Poses": "poses",
     "Predictor": "predictor",
+    "SecondLook": "secondlook",
     "COCO17": "skeletons",
     "CROWDPOSE14": "skeletons",
     "Skeleton": "skeletons",
 }
 _PARTS = ("data", "decode", "evaluation", "losses", "models", "runtimes", "targets", "training")
 
-__all__ = ["COCO17", "CROWDPOSE14", "CropPredictor", "Poses", "Predictor", "ScaleposeError", "Skeleton", "View"]
-__all__ += ["__version__"]
+__all__ = ["COCO17", "CROWDPOSE14", "CropPredictor", "Poses", "Predictor", "ScaleposeError", "SecondLook", "Skeleton"]
+__all__ += ["View", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

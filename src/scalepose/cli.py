@@ -483,36 +483,46 @@ def check(
 @app.command
 def synth(
     *,
-    count: int,
     out: Path,
-    seed: int = 0,
-    size: tuple[int, int] = (640, 480),
+    count: int | None = None,
+    seed: int | None = None,
+    size: tuple[int, int] | None = None,
     people: int | None = None,
     backgrounds: Path | None = None,
+    scale_benchmark: Flag = False,
     workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
 ) -> int:
     """Render pictures of people with exact annotations: a data set from nothing but a seed.
 
     Parameters
     ----------
-    count:
-        How many pictures.
     out:
         Folder for the pictures and their COCO-style json; one that was begun is completed.
+    count:
+        How many pictures.
     seed:
-        Another seed, other pictures.
+        Another seed, other pictures. By default 0.
     size:
-        Width and height in pixels.
+        Width and height in pixels. By default 640 480.
     people:
         How many in every picture. By default as many as photos show.
     backgrounds:
         A folder of photos to stand behind the people, instead of drawn places.
+    scale_benchmark:
+        Instead of all these: the 200 fixed scenes of the scale benchmark, people from 16 to 512 pixels tall, alone and
+        in crowds. `scalepose evaluate` measures a model on them by height and by crowd.
     workers:
         How many processes render. By default one a core.
     """
-    from scalepose.apps.synth import synth_command
+    from scalepose.apps.synth import benchmark_command, synth_command
 
-    return synth_command(count, out, seed, size, people, backgrounds, workers)
+    if scale_benchmark:
+        if (count, seed, size, people, backgrounds) != (None,) * 5:
+            raise ScaleposeError("--scale-benchmark is always the same; it takes --out and --workers only")
+        return benchmark_command(out, workers)
+    if count is None:
+        raise ScaleposeError("say how many pictures: --count N, or ask for --scale-benchmark")
+    return synth_command(count, out, seed or 0, size or (640, 480), people, backgrounds, workers)
 
 
 def _check_second_look(second_look: bool, below: float | None, reader: str, nothing_found: bool) -> None:

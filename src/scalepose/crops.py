@@ -16,12 +16,11 @@ from scalepose.decode.crops import average_flip, decode_crops
 from scalepose.decode.suppress import rescore, suppress
 from scalepose.errors import ScaleposeError
 from scalepose.geometry import PADDING, Size, View
-from scalepose.models.cropcards import CropCard
+from scalepose.models.cropcards import CROP_DEFAULT, CropCard
 from scalepose.models.normalise import normalise
 from scalepose.poses import Poses
 from scalepose.runtimes import Runtime, open_runtime
 
-DEFAULT = "cal-light-w16-128x96"  # what the name "default" stands for
 BATCH_PIXELS = 64 * 128 * 96  # of crops that the network reads at once: 64 of 128x96
 
 
@@ -46,12 +45,12 @@ class CropPredictor:
         self.flip = flip
         self.low_res = low_res
         self.enlarge = enlarge
-        name = DEFAULT if model == "default" else model
+        name = CROP_DEFAULT if model == "default" else model
         self.runtime: Runtime[CropCard] = open_runtime(name, runtime) if isinstance(name, (str, Path)) else name
         if not isinstance(self.runtime.card, CropCard):
             raise ScaleposeError(
                 f"{self.runtime.card.name} reads whole pictures; for boxes name a model that reads crops, such as "
-                f"{DEFAULT}"
+                f"{CROP_DEFAULT}"
             )
 
     @property

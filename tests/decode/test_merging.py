@@ -8,10 +8,10 @@ from scalepose.decode.merging import merge, similarity
 NAN = float("nan")
 
 
-def one(a, va, b, vb, agreement):
-    """`merge` of one keypoint of one person → x, y, value."""
-    arrays = ([[a]], [[va]], [[b]], [[vb]], [[agreement]])
-    points, values = merge(*(np.array(array, np.float32) for array in arrays))
+def one(first, second, agreement):
+    """`merge` of one keypoint of one person, each estimate a place and a value → x, y, value."""
+    (a, va), (b, vb) = ((np.array([[place]], np.float32), np.array([[value]])) for place, value in (first, second))
+    points, values = merge(a, va, b, vb, np.array([[agreement]]))
     assert points.dtype == values.dtype == np.float32
     return (*points[0, 0].tolist(), values[0, 0].item())
 
@@ -29,11 +29,11 @@ def one(a, va, b, vb, agreement):
     ],
 )
 def test_closed_forms(first, second, agreement, merged):
-    assert one(*first, *second, agreement) == pytest.approx(merged, rel=1e-6)
+    assert one(first, second, agreement) == pytest.approx(merged, rel=1e-6)
 
 
 def test_nobody_saw_it():
-    x, y, value = one((NAN, NAN), 0, (NAN, NAN), 0, 0)
+    x, y, value = one(((NAN, NAN), 0), ((NAN, NAN), 0), 0)
     assert np.isnan([x, y]).all()
     assert value == 0
 
@@ -43,8 +43,8 @@ values = st.floats(0.0625, 1, width=32)
 
 @given(values, values, st.floats(0, 1, width=32))
 def test_the_order_does_not_matter_and_the_result_lies_between(va, vb, agreement):
-    forth = one((0, 0), va, (10, 10), vb, agreement)
-    back = one((10, 10), vb, (0, 0), va, agreement)
+    forth = one(((0, 0), va), ((10, 10), vb), agreement)
+    back = one(((10, 10), vb), ((0, 0), va), agreement)
     if va != vb:
         assert forth == pytest.approx(back, abs=1e-5)
     assert 0 <= forth[0] <= 10

@@ -50,7 +50,8 @@ class Person:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One picture and its people. crowd_index: how crowded it is, 0…1 (CrowdPose), or None."""
+    """One picture and its people. crowd_index: how crowded it is, 0…1 (CrowdPose), or None. groups: (kind, group)
+    pairs under which it is also measured apart, such as ("height", "64")."""
 
     id: int | str
     path: Path
@@ -58,6 +59,7 @@ class Picture:
     height: int
     people: tuple[Person, ...]
     crowd_index: float | None
+    groups: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,8 @@ def _read(path: Path, images: Path, skeleton: Skeleton | None) -> Annotations:
     return Annotations(
         skeleton,
         tuple(
-            Picture(id, file, width, height, tuple(people.get(id, ())), crowd_index)
-            for id, (file, width, height, crowd_index) in pictures.items()
+            Picture(id, file, width, height, tuple(people.get(id, ())), crowd_index, groups)
+            for id, (file, width, height, crowd_index, groups) in pictures.items()
         ),
         tuple(problems),
         path,
@@ -208,7 +210,9 @@ def _skeleton(content: Mapping[str, Any], skeleton: Skeleton | None, path: Path)
     return own, described[0].get("id")
 
 
-_File = tuple[Path, int, int, float | None]  # path, width, height, crowd index
+# Path, width, height, crowd index, groups.
+_File = tuple[Path, int, int, float | None, tuple[tuple[str, str], ...]]
+_MOST_GROUPS, _LONGEST_GROUP = 8, 40  # kinds a picture, characters
 
 
 def _pictures(records: Sequence[Any], folder: Path, file: str, problems: list[Problem]) -> dict[int | str, _File]:
@@ -222,8 +226,17 @@ def _pictures(records: Sequence[Any], folder: Path, file: str, problems: list[Pr
             continue
         crowd = record.get("crowdIndex")
         crowd_index = float(crowd) if type(crowd) in (int, float) and 0 <= crowd <= 1 else None
-        pictures[record["id"]] = (folder / record["file_name"], record["width"], record["height"], crowd_index)
+        path = folder / record["file_name"]
+        pictures[record["id"]] = (path, record["width"], record["height"], crowd_index, _groups(record.get("groups")))
     return pictures
+
+
+def _groups(value: Any) -> tuple[tuple[str, str], ...]:
+    """What our own benchmarks write; anything else is none of our business."""
+    if not isinstance(value, dict) or len(value) > _MOST_GROUPS:
+        return ()
+    texts = [text for pair in value.items() for text in pair]
+    return tuple(value.items()) if all(isinstance(t, str) and len(t) <= _LONGEST_GROUP for t in texts) else ()
 
 
 def _name(kind: str, record: Any, position: int) -> str:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scalepose.decode.places import TagGrid
-
 REACH = 1.5  # distances from peak to centre: votes that lie so far apart count as tags at the threshold do
 LEAST_REACH = 4.0  # pixels: a peak near its centre tells nothing of the person's size
 
@@ -29,8 +27,8 @@ def read_votes(offsets: np.ndarray, types: np.ndarray, xs: np.ndarray, ys: np.nd
     w, h = size
     rows, columns = offsets.shape[2:]
     scale = np.array([[w / columns], [h / rows]], np.float32)
-    read = TagGrid(np.moveaxis(offsets, 1, -1), size).at(types, ys * w + xs) * scale  # (2, N)
-    pixels = np.stack([xs, ys]) + np.float32(0.5)
-    from_pixels = (np.floor(pixels / scale) + np.float32(0.5)) * scale  # the middle of the pixel that was read
+    column, row = ((xs + 0.5) * (columns / w)).astype(np.intp), ((ys + 0.5) * (rows / h)).astype(np.intp)
+    read = offsets[types, :, row, column].T * scale  # (2, N)
+    from_pixels = (np.stack([column, row]) + np.float32(0.5)) * scale  # the middle of the pixel that was read
     distance = np.sqrt(np.square(read).sum(axis=0))
     return Votes(from_pixels + read, REACH * np.maximum(distance, LEAST_REACH))

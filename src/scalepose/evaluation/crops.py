@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scalepose.crops import DEFAULT, CropPredictor
+from scalepose.crops import CropPredictor
 from scalepose.data.annotations import Annotations, Picture, Problem
 from scalepose.data.boxes import Boxes, annotated_boxes, boxes_of_poses
 from scalepose.data.boxfiles import read_boxes
@@ -20,6 +20,7 @@ from scalepose.evaluation.evaluate import evaluate_pictures, publish, read_truth
 from scalepose.evaluation.precision import Protocol
 from scalepose.evaluation.provenance import sha256
 from scalepose.evaluation.receipts import Receipt, System
+from scalepose.models.cropcards import CROP_DEFAULT
 from scalepose.poses import Poses
 
 PROFILE = "top-down"  # what receipts say in the place of a bottom-up model's profile
@@ -106,7 +107,7 @@ def evaluate_crops_command(
     """
     from scalepose.runtimes.runtime import model_file
 
-    model = DEFAULT if model == "default" else model
+    model = CROP_DEFAULT if model == "default" else model
     degradation = Degradation.parse(low_res) if low_res else None
     predictor = CropPredictor(model, runtime, True if flip is None else flip, degradation)
     source = None if boxes in ("annotations", "people") else Path(boxes)

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from scalepose.data.annotations import Annotations, Picture, read_annotations
 from scalepose.data.images import read_image
 from scalepose.errors import ScaleposeError
+from scalepose.evaluation.by_group import measure_by_group
 from scalepose.evaluation.by_height import measure_by_height
 from scalepose.evaluation.diagnosis import count_errors
 from scalepose.evaluation.journal import Journal, read_journal
@@ -126,6 +127,7 @@ def measure_results(
         protocol=protocol,
         metrics=measure(all_scenes, protocol),
         heights=measure_by_height(all_scenes),
+        groups=measure_by_group(all_scenes),
         errors={"people": errors.people, "keypoints": errors.totals},
         annotations=str(annotations.source),
         annotations_sha256=sha256(annotations.source),
@@ -189,10 +191,11 @@ def evaluate_command(
             tuple(predictor.scales),
         )
         if second_look:
-            from scalepose.crops import DEFAULT, CropPredictor
+            from scalepose.crops import CropPredictor
+            from scalepose.models.cropcards import CROP_DEFAULT
             from scalepose.secondlook import SecondLook
 
-            reader = DEFAULT if reader == "default" else reader
+            reader = CROP_DEFAULT if reader == "default" else reader
             again = CropPredictor(reader, runtime, predictor.flip)
             predictor = SecondLook(predictor, again, second_look_below)
             system = replace(

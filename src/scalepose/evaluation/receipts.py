@@ -47,7 +47,8 @@ class Receipt:
     """What was measured, on what, with what.
 
     metrics: 0 to 1 by name, NaN where there was nobody to find (null in the json). heights: the same by person height,
-    with the number of people. errors: counts of people and of keypoints by kind of error (`diagnosis.Diagnosis`).
+    with the number of people. groups: the same for groups of pictures, by kind, where the annotations name some.
+    errors: counts of people and of keypoints by kind of error (`diagnosis.Diagnosis`).
     annotations, results: the files. system: None when the results came from elsewhere.
     people: annotated people who count. seconds: reading and predicting, of all runs that this one continued.
     problems: records of the annotations that could not be used.
@@ -62,6 +63,7 @@ class Receipt:
     pictures: int
     people: int
     problems: Sequence[str]
+    groups: dict[str, dict[str, dict[str, float | int]]] = field(default_factory=dict)
     failures: Sequence[Failure] = ()
     results: str | None = None
     system: System | None = None
@@ -91,10 +93,9 @@ class Receipt:
         lines = [" · ".join([*title, f"protocol {self.protocol}"])]
         lines += [f"{self.pictures} pictures, {self.people} people ({self.annotations})", ""]
         lines += _columns([list(self.metrics), [_figure(value) for value in self.metrics.values()]])
-        lines += ["", "by height of the person in pixels"]
-        rows = [["", *next(iter(self.heights.values()))]]
-        rows += [[name, *map(_figure, row.values())] for name, row in self.heights.items()]
-        lines += _columns(rows)
+        lines += _table("by height of the person in pixels", self.heights)
+        for kind, groups in self.groups.items():
+            lines += _table(f"by {kind}, as the pictures are grouped", groups)
         lines += ["", *(f"{what}: {_counts(counts)}" for what, counts in self.errors.items())]
         if self.seconds is not None:
             rate = f"{self.pictures / self.seconds:.2f} pictures/s" if self.seconds else ""
@@ -102,6 +103,11 @@ class Receipt:
         if self.failures:
             lines += ["", f"{len(self.failures)} pictures failed and count as empty"]
         return "\n".join(lines)
+
+
+def _table(title: str, rows: dict[str, dict[str, float | int]]) -> list[str]:
+    head = ["", *next(iter(rows.values()))]
+    return ["", title, *_columns([head, *([name, *map(_figure, row.values())] for name, row in rows.items())])]
 
 
 def _without_nan(value: Any) -> Any:

@@ -163,7 +163,7 @@ MODELS: dict[str, ModelCard] = {
             summary="the default: small, briefly trained on little data; a beginning, see docs/default-model.md",
             evidence={
                 "data": "2,925 photos of COCO train2017, 4,500 of LSP Extended, 600 rendered scenes",
-                "recipe": "default-1-crops, 2,443 updates of 16 pictures, default-2-mixed, 6,100, default-3-centres, 8,400",
+                "recipe": "default-1-crops, default-2-mixed, default-3-centres; 17,000 updates of 16 pictures in all",
                 "seed": 0,
                 "hours": 3.9,
                 "AP": 0.068,

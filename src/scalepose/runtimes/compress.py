@@ -23,9 +23,10 @@ except ModuleNotFoundError as error:
 
 from scalepose.runtimes.ports import INPUT
 
-# What is computed in eight bits. Transposed convolutions have no integer kernel, and one scale for a concatenation of
-# features and predictions would round the predictions to nothing.
-QUANTISED = ["Conv", "Relu", "Add", "Resize", "MaxPool"]
+# What is computed or carried in eight bits. A transposed convolution is none of them: it has no integer kernel, and
+# has been unrolled where that is possible. A deconvolution reads features and predictions together, in the steps of
+# both: the coarse heatmaps that it reads become a little coarser.
+QUANTISED = ["Conv", "Relu", "Add", "Resize", "MaxPool", "Slice", "Concat", "DepthToSpace"]
 
 
 def store_as_half(graph: onnx.GraphProto) -> None:

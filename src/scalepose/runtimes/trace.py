@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from scalepose.models.bottomup import BottomUp
 from scalepose.models.cropcards import CropCard
 from scalepose.models.topdown import TopDown
+from scalepose.runtimes.deconvolution import unroll_transposed
 from scalepose.runtimes.ports import INPUT, METADATA_KEY, STRIDE, output_channels, output_strides, to_names
 
 OPSET = 18  # the first that torch's exporter writes; ONNX Runtime reads it since 1.14
@@ -38,6 +39,7 @@ def trace(model: BottomUp | TopDown) -> onnx.ModelProto:
         sides = {2: STRIDE * dim("rows", max=4096), 3: STRIDE * dim("columns", max=4096)}
     names = list(output_channels(model.card))
     proto = trace_module(_Flat(model), torch.zeros(2, 3, H, W), INPUT, names, sides, model.card.to_json())
+    unroll_transposed(proto.graph)
     if sides:
         _name_sides(proto.graph)
     return proto

@@ -14,7 +14,8 @@ and a mirrored crop has exactly mirrored maps. It does not know how crops are cu
 
 Departures. CAL's Gaussian ends at the disc, as in the paper (the official code lets it run on: the same at small σ).
 UDP's radius is 4 map pixels at every resolution, as CAL's, not a part of the map. A keypoint counts if its window holds
-a map pixel; the published test is one pixel more lenient on the left and above.
+a map pixel; the published test is one pixel more lenient on the left and above. CAL's offsets have one unit at every
+width, where the published W48 configuration leaves it out and so learns them in whole map pixels.
 """
 
 import math

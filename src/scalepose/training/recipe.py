@@ -8,6 +8,7 @@ Paths in a recipe are relative to the current folder.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from scalepose.data.augmentation import Augmentation
 from scalepose.models.zoo import ModelCard, Network
@@ -46,12 +47,29 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Rendered:
+    """A training set without files: people rendered while the network trains, no picture twice. data: says so. size:
+    width and height in pixels before augmentation. people: in every picture, or null for as many as photos show.
+    backgrounds: a folder of photos to stand behind them, or null for drawn places. weight: as for `Source`.
+    """
+
+    data: Literal["synthetic"]
+    size: tuple[int, int]
+    people: int | None
+    backgrounds: str | None
+    weight: float
+
+    def __post_init__(self) -> None:
+        check(self.weight > 0, "weight must be above 0; leave the set out instead")
+
+
+@dataclass(frozen=True)
 class Data:
     """train: the training sets. val: the validation set, or null. workers: loading processes per device, 0 loads in
     the training process. samples_per_epoch: pictures drawn per epoch, or null for as many as there are.
     """
 
-    train: tuple[Source, ...]
+    train: tuple[Source | Rendered, ...]
     val: Validation | None
     workers: int
     samples_per_epoch: int | None
@@ -60,6 +78,8 @@ class Data:
         check(len(self.train) > 0, "train must name at least one set")
         check(self.workers >= 0, "workers must be 0 or more")
         check(self.samples_per_epoch is None or self.samples_per_epoch > 0, "samples_per_epoch must be above 0")
+        endless = any(isinstance(source, Rendered) for source in self.train)
+        check(not (endless and self.samples_per_epoch is None), "rendered people have no end; give samples_per_epoch")
 
 
 @dataclass(frozen=True)

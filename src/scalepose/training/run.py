@@ -142,7 +142,7 @@ def _evidence(recipe: AnyRecipe, task: Task[Any, Any]) -> dict[str, Any]:
     """How the model came to be, for its card."""
     evidence: dict[str, Any] = {
         "recipe": recipe.name,
-        "data": [source.annotations for source in recipe.data.train],
+        "data": [getattr(source, "annotations", "synthetic") for source in recipe.data.train],
         "commit": commit(),
         "seed": recipe.seed,
         "updates": task.updates,

@@ -78,15 +78,17 @@ def override(content: Any, key: str, text: str) -> None:
 
 def read(kind: Any, value: Any, key: str = "") -> Any:
     """`value`, as yaml gave it, checked and made into what the annotation `kind` says: a dataclass, a tuple, a literal,
-    a section of free keys, a number, a text, a truth value, or one of these or None. `key` is its dotted name, for
-    errors.
+    a section of free keys, a number, a text, a truth value, one of these or None, or one of several dataclasses. `key`
+    is its dotted name, for errors.
 
     Raises ScaleposeError naming the key that is unknown, missing or of another kind.
     """
     origin, args = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):  # always "something or None" here
-        some = next(arg for arg in args if arg is not type(None))
-        return None if value is None else read(some, value, key)
+    if origin in (Union, types.UnionType):  # something or None, or one of several sections
+        if value is None and type(None) in args:
+            return None
+        kinds = [arg for arg in args if arg is not type(None)]
+        return read(kinds[0] if len(kinds) == 1 else _nearest(kinds, value), value, key)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return _read_section(kind, value, key)
     if origin is dict:  # free keys
@@ -139,6 +141,12 @@ def _read_section(kind: Any, value: Any, key: str) -> Any:
         return kind(**content)
     except ScaleposeError as error:
         raise ScaleposeError(f"{key}: {error}" if key else str(error)) from error
+
+
+def _nearest(kinds: Sequence[Any], value: Any) -> Any:
+    """The section that has most of the keys that are there, so that errors are about what was meant."""
+    there = set(value) if isinstance(value, Mapping) else set()
+    return max(kinds, key=lambda kind: len(there & {field.name for field in dataclasses.fields(kind)}))
 
 
 def _join(key: str, name: Any) -> str:

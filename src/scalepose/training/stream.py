@@ -8,10 +8,12 @@ from scalepose.data.annotations import read_annotations
 from scalepose.data.batches import Batch
 from scalepose.data.datasets import Mixture, PoseDataset
 from scalepose.data.loaders import BatchSampler, training_loader
+from scalepose.data.synthetic import RenderedPeople
 from scalepose.errors import ScaleposeError
 from scalepose.models.zoo import ModelCard
+from scalepose.skeletons import COCO17
 from scalepose.training.processes import Processes
-from scalepose.training.recipe import Recipe
+from scalepose.training.recipe import Recipe, Rendered
 from scalepose.training.task import map_strides
 
 
@@ -48,8 +50,12 @@ def open_training_data(recipe: Recipe, card: ModelCard, processes: Processes, pi
     Records that cannot be used are left out and counted for people to see. Raises ScaleposeError when a set cannot be
     used at all.
     """
-    datasets = []
+    datasets: list[PoseDataset | RenderedPeople] = []
     for source in recipe.data.train:
+        if isinstance(source, Rendered):
+            datasets.append(_rendered(source, recipe, card))
+            processes.say("training on rendered people")
+            continue
         annotations = read_annotations(source.annotations, source.images, card.skeleton)
         dataset = PoseDataset(
             annotations, recipe.augmentation, recipe.model.input_size, source.only_near_people, source.keep_empty
@@ -72,3 +78,10 @@ def open_training_data(recipe: Recipe, card: ModelCard, processes: Processes, pi
         processes.world_size,
         pin_memory,
     )
+
+
+def _rendered(source: Rendered, recipe: Recipe, card: ModelCard) -> RenderedPeople:
+    if card.skeleton.keypoints != COCO17.keypoints:
+        raise ScaleposeError(f"rendered people have the keypoints of coco17, not those of {card.skeleton.name!r}")
+    size = recipe.model.input_size
+    return RenderedPeople(recipe.augmentation, size, source.size, source.people, source.backgrounds)

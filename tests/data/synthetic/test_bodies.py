@@ -75,5 +75,6 @@ def test_people_stand_on_the_ground():
             air = figure.stance.posture.trunk["air"] * figure.stance.body.height
             mesh, _ = figure.surface(level)
             assert mesh.points[:, 1].min() == pytest.approx(air, abs=0.02)
-            assert (figure.seat is not None) == (kind == "sit")
+            if kind != "squat":  # some cannot hold it without a seat
+                assert (figure.seat is not None) == (kind == "sit")
     assert sample_figure(rng, "jump").surface(0)[0].points[:, 1].min() > 0.05

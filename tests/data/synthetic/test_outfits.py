@@ -38,7 +38,8 @@ def test_trunk_and_hips_are_covered(seed: int):
     atlas = paint_outfit(rng, body, outfit)
     trunk, leg = (atlas[chart * TILE : (chart + 1) * TILE].astype(float) for chart in (TRUNK, LEG))
     bare = atlas[:TILE].reshape(-1, 3).mean(axis=0)  # the tile of skin
-    assert np.abs(trunk[int(0.25 * TILE) :] - bare).sum(axis=2).min() > 25
+    # A pattern may have a spot of any colour.
+    assert (np.abs(trunk[int(0.25 * TILE) :] - bare).sum(axis=2) < 25).mean() < 0.03
     assert outfit.leg > 0.15  # below the crotch
-    assert np.abs(leg[: int(0.14 * TILE)] - bare).sum(axis=2).min() > 25
+    assert (np.abs(leg[: int(0.14 * TILE)] - bare).sum(axis=2) < 25).mean() < 0.03
     assert outfit.sleeve >= garments.ARMHOLE

@@ -35,8 +35,14 @@ def test_lines_lie_in_order_and_on_a_logarithmic_scale(tmp_path: Path):
 
 def test_names_of_lines_that_end_together_do_not_overlap(tmp_path: Path):
     picture = draw(tmp_path / "plot.png", flat("one", 50), flat("two", 50.1), flat("three", 50.2))
-    names = [rows_of(picture, colour, slice(WIDTH - 235, WIDTH)).mean() for colour in COLOURS[:3]]
+    names = [rows_of(picture, colour, slice(WIDTH - 80, WIDTH)).mean() for colour in COLOURS[:3]]
     assert np.diff(sorted(names)).min() > LINE_HEIGHT - 4
+
+
+def test_long_names_stay_within_the_picture(tmp_path: Path):
+    picture = draw(tmp_path / "plot.png", flat("a model with a long name on a runtime of many words", 50))
+    assert (picture[:, -8:] == 255).all()
+    assert (picture[:, -40:] != 255).any()
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path):

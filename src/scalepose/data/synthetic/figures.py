@@ -116,7 +116,8 @@ def _falls_back(pose: Stance) -> bool:
     lowest = min(foot[1] for foot in feet)
     behind = min(foot[2] for foot in feet) - centre[2]
     upright = pose.points["pelvis"][1] - lowest
-    return bool(behind > 0.1 * h and upright > 0.14 * h and pose.posture.trunk["air"] == 0)
+    trunk = pose.posture.trunk
+    return bool(behind > 0.13 * h and upright > 0.14 * h and abs(trunk["lie"]) < 45 and trunk["air"] == 0)
 
 
 def _skinned(pose: Stance, outfit: Outfit, level: Level) -> np.ndarray:

@@ -19,9 +19,11 @@ from typing import Any
 
 import cv2
 
+from scalepose.data.synthetic import benchmark
 from scalepose.data.synthetic.labels import Record
 from scalepose.data.synthetic.photos import Photos
-from scalepose.data.synthetic.rendering import render_scene
+from scalepose.data.synthetic.rendering import render
+from scalepose.data.synthetic.scenes import Scene
 from scalepose.errors import ScaleposeError
 from scalepose.skeletons import COCO17
 
@@ -55,10 +57,27 @@ def write_scenes(
         raise ScaleposeError(f"{count} pictures cannot be rendered; ask for 1 to {MOST_SCENES}")
     if seed < 0:
         raise ScaleposeError(f"the seed must not be negative; got {seed}")
-    out = Path(out)
     recipe: Record = {"seed": seed, "width": size[0], "height": size[1], "people": people, "renderer": RENDERER}
     if backgrounds is not None:
         recipe |= {"backgrounds": str(backgrounds), "photos": Photos(backgrounds).digest}
+    return _write(Path(out), count, recipe, progress, warn, workers)
+
+
+def write_benchmark(out: str | Path, progress: Callable[[int], None] | None = None, workers: int = 1) -> Path:
+    """Render the scale benchmark (`benchmark.py`) into the folder `out`; as `write_scenes` does it."""
+    width, height = benchmark.SIZE
+    recipe: Record = {"benchmark": "scale", "width": width, "height": height, "renderer": RENDERER}
+    return _write(Path(out), benchmark.COUNT, recipe, progress, None, workers)
+
+
+def _write(
+    out: Path,
+    count: int,
+    recipe: Record,
+    progress: Callable[[int], None] | None,
+    warn: Callable[[str], None] | None,
+    workers: int,
+) -> Path:
     warned: set[str] = set()
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -117,18 +136,23 @@ def _start_worker() -> None:
 
 
 def _write_scene(out: Path, index: int, recipe: Record) -> Rendered:
-    width, height = recipe["width"], recipe["height"]
-    photos = _photos(recipe["backgrounds"]) if "backgrounds" in recipe else None
-    picture, people = render_scene((recipe["seed"], index), width, height, recipe["people"], photos)
-    name = f"{index:06d}.jpg"
+    name, width, height = f"{index:06d}.jpg", recipe["width"], recipe["height"]
+    image: Record = {"id": index, "file_name": name, "width": width, "height": height}
+    photos = _photos(recipe["backgrounds"], recipe["photos"]) if "backgrounds" in recipe else None
+    if "benchmark" in recipe:
+        scene, groups = benchmark.benchmark_scene(index)
+        image["groups"] = groups
+    else:
+        scene = Scene.sample((recipe["seed"], index), width, height, recipe["people"], photos)
+    picture, people = render(scene)
     flags = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
     _replace(out / name, cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), flags)[1].tobytes())
-    scene = {"image": {"id": index, "file_name": name, "width": width, "height": height}, "people": people}
-    return scene, list(photos.unreadable.values()) if photos else []
+    return {"image": image, "people": people}, list(photos.unreadable.values()) if photos else []
 
 
 @cache
-def _photos(folder: str) -> Photos:
+def _photos(folder: str, digest: str) -> Photos:
+    """One a process; the digest tells apart what the folder held at different times."""
     return Photos(folder)
 
 
@@ -198,6 +222,8 @@ def _coco(scenes: list[Record], recipe: Record) -> Record:
 
 
 def _command(count: int, recipe: Record) -> str:
+    if "benchmark" in recipe:
+        return "people rendered by: scalepose synth --scale-benchmark"
     people = "" if recipe["people"] is None else f" --people {recipe['people']}"
     behind = f" --backgrounds {recipe['backgrounds']}" if "backgrounds" in recipe else ""
     size = f"{recipe['width']} {recipe['height']}"

@@ -5,7 +5,7 @@ lenses, places and light are drawn. Everything follows from one seed. It draws n
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from scalepose.errors import ScaleposeError
 MOST_PEOPLE = 20
 SMALLEST, LARGEST = 32, 4096  # pixels on a side of a picture
 INVENTED = 0.15  # of all people are in a posture drawn from its kinds instead of a photo's
+TALL = 1.66  # metres: how tall the people of layouts are taken to be
 CLOSEST = 0.4  # metres between the camera and the nearest part of somebody
 
 # Pixels of height above which a figure gets its levels of detail, finest first.
@@ -76,7 +77,11 @@ class Scene:
         rng = start(seed, width, height)
         if people is not None and not 0 <= people <= MOST_PEOPLE:
             raise ScaleposeError(f"a scene holds 0 to {MOST_PEOPLE} people, not {people}")
-        return arrange(rng, sample_layout(rng, people), width, height, photo)
+        layout = sample_layout(rng, people)
+        postures = [sample_posture(rng) if rng.random() < INVENTED else person.posture for person in layout.people]
+        placed = tuple(replace(p, posture=posture) for p, posture in zip(layout.people, postures, strict=True))
+        obstacles = int(rng.choice([0, 1, 2], p=[0.6, 0.27, 0.13]))
+        return arrange(rng, Layout(placed, layout.pitch), width, height, obstacles, photo)
 
 
 def start(seed: Seed, width: int, height: int) -> np.random.Generator:
@@ -90,18 +95,17 @@ def start(seed: Seed, width: int, height: int) -> np.random.Generator:
         raise ScaleposeError(f"a seed is a number from 0 on, or several; got {seed!r}") from error
 
 
-def arrange(rng: np.random.Generator, layout: Layout, width: int, height: int, photo: Photo | None = None) -> Scene:
-    """A scene in which people stand as a layout says, as far as one flat ground allows."""
-    figures = tuple(
-        sample_figure(rng, sample_posture(rng) if rng.random() < INVENTED else placed.posture)
-        for placed in layout.people
-    )
+def arrange(
+    rng: np.random.Generator, layout: Layout, width: int, height: int, obstacles: int = 0, photo: Photo | None = None
+) -> Scene:
+    """A scene in which people stand as a layout says, as far as one flat ground allows, and `obstacles` besides."""
+    figures = tuple(sample_figure(rng, placed.posture) for placed in layout.people)
     focal = width / 2 / np.tan(np.radians(rng.uniform(30, 66) / 2))
     # The distance at which somebody of this height looks as tall as the one in the photo, who is taken for 1.66 m.
     turns = tuple(turn_y(placed.yaw) for placed in layout.people)
     depths = np.array([
         max(
-            focal / (placed.size * height) * figure.stance.body.height / 1.66,
+            focal / (placed.size * height) * figure.stance.body.height / TALL,
             CLOSEST + float(((figure.outline - figure.pelvis) @ turn.T)[:, 2].max()),
         )
         for placed, figure, turn in zip(layout.people, figures, turns, strict=True)
@@ -118,7 +122,7 @@ def arrange(rng: np.random.Generator, layout: Layout, width: int, height: int, p
         if figure.seat is not None and figure.seat > 0.15:
             seat, tiles = sample_seat(rng, figure.seat, figure.pelvis)
             things.append(_solid(seat.moved(turn, spot), tiles))
-    things += [_obstacle(rng, camera, spots) for _ in range(int(rng.choice([0, 1, 2], p=[0.6, 0.27, 0.13])))]
+    things += [_obstacle(rng, camera, spots) for _ in range(obstacles)]
     reach = float(np.abs(spots[:, 0]).max(initial=0.5))
     tops = max((figure.top for figure in figures), default=2.0)
     headroom = max(tops + 0.2, camera.height + 0.3)

@@ -14,7 +14,9 @@ from scalepose.evaluation.benchmark.timing import Spread
 Colour = tuple[int, int, int]  # BGR, as OpenCV writes it
 
 WIDTH, HEIGHT = 960, 500
-LEFT, RIGHT, TOP, BOTTOM = 70, 290, 80, 60  # margins around the field; the lines' names stand on the right
+LEFT, TOP, BOTTOM = 70, 80, 60  # margins around the field; the lines' names stand on the right
+GAP = 14  # between the field and the names, and between them and the edge
+SMALL = 0.42  # of the font, for all but the title
 FINE = 4  # drawn so many times as large, then averaged down: smooth lines and letters
 FONT = cv2.FONT_HERSHEY_DUPLEX  # ASCII only
 LINE_HEIGHT = 19
@@ -42,7 +44,7 @@ def draw_lines(path: Path, title: str, subtitle: str, x_label: str, lines: Seque
         chart.line(line, colour)
     chart.names(lines, colours)
     chart.text(title, LEFT, 32, INK, 0.6)
-    chart.text(subtitle, LEFT, 56, GREY, 0.42)
+    chart.text(subtitle, LEFT, 56, GREY, SMALL)
     small = cv2.resize(chart.canvas, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     data = cv2.imencode(".png", small, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
     try:
@@ -59,6 +61,8 @@ class _Chart:
         self.canvas = np.full((HEIGHT * FINE, WIDTH * FINE, 3), 255, np.uint8)
         self._xs = sorted({x for line in lines for x in line.points})
         values = [value for line in lines for s in line.points.values() for value in (s.low, s.high)]
+        longest = max((_width(_label(line), SMALL) for line in lines), default=0)
+        self._right = max(WIDTH // 2, WIDTH - 2 * GAP - math.ceil(longest))
         self._low, self._high = math.log(min(values) / 1.3), math.log(max(values) * 1.3)
 
     def axes(self, x_label: str) -> None:
@@ -68,15 +72,15 @@ class _Chart:
                 value = step * 10.0**decade
                 if self._low <= math.log(value) <= self._high:
                     y = self._y(value)
-                    self._stroke([(LEFT, y), (WIDTH - RIGHT, y)], PALE, 1)
-                    self.text(f"{value:g} ms", LEFT - 10, y + 5, GREY, 0.42, anchor=1)
+                    self._stroke([(LEFT, y), (self._right, y)], PALE, 1)
+                    self.text(f"{value:g} ms", LEFT - 10, y + 5, GREY, SMALL, anchor=1)
         right = -math.inf
         for x in self._xs:
             if self._x(x) > right + 22:  # or the numbers would touch
                 right = self._x(x)
-                self.text(str(x), right, HEIGHT - BOTTOM + 20, GREY, 0.42, anchor=0.5)
-        self._stroke([(LEFT, HEIGHT - BOTTOM), (WIDTH - RIGHT, HEIGHT - BOTTOM)], GREY, 1)
-        self.text(x_label, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 16, GREY, 0.45, anchor=0.5)
+                self.text(str(x), right, HEIGHT - BOTTOM + 20, GREY, SMALL, anchor=0.5)
+        self._stroke([(LEFT, HEIGHT - BOTTOM), (self._right, HEIGHT - BOTTOM)], GREY, 1)
+        self.text(x_label, (LEFT + self._right) / 2, HEIGHT - 16, GREY, 0.45, anchor=0.5)
 
     def line(self, line: Line, colour: Colour) -> None:
         """The medians, and a pale band between the quartiles."""
@@ -102,19 +106,16 @@ class _Chart:
         for i in reversed(range(len(places) - 1)):
             places[i] = min(places[i], places[i + 1] - LINE_HEIGHT)
         for place, i in zip(places, order, strict=True):
-            last = list(lines[i].points.values())[-1]
-            self.text(f"{lines[i].name}  {last}", WIDTH - RIGHT + 14, place + 5, colours[i], 0.42)
+            self.text(_label(lines[i]), self._right + GAP, place + 5, colours[i], SMALL)
 
     def text(self, text: str, x: float, y: float, colour: Colour, scale: float, anchor: float = 0) -> None:
         """Letters whose baseline is at y; anchor: the part of their width that lies left of x."""
-        text = text.replace(" · ", ", ").replace("×", "x").replace("–", "-").encode("ascii", "replace").decode()
-        (width, _), _ = cv2.getTextSize(text, FONT, scale * FINE, FINE)
-        place = (round(x * FINE - anchor * width), round(y * FINE))
-        cv2.putText(self.canvas, text, place, FONT, scale * FINE, colour, FINE, cv2.LINE_AA)
+        place = (round((x - anchor * _width(text, scale)) * FINE), round(y * FINE))
+        cv2.putText(self.canvas, _ascii(text), place, FONT, scale * FINE, colour, FINE, cv2.LINE_AA)
 
     def _x(self, value: float) -> float:
         first, last = self._xs[0], self._xs[-1]
-        return LEFT + 12 + (WIDTH - RIGHT - LEFT - 24) * (value - first) / max(last - first, 1)
+        return LEFT + 12 + (self._right - LEFT - 24) * (value - first) / max(last - first, 1)
 
     def _y(self, value: float) -> float:
         part = (math.log(value) - self._low) / (self._high - self._low)
@@ -125,3 +126,18 @@ class _Chart:
 
     def _fixed(self, points: Sequence[tuple[float, float]]) -> np.ndarray:
         return np.rint(np.array(points) * FINE).astype(np.int32)
+
+
+def _label(line: Line) -> str:
+    """A line's name and its last value."""
+    return f"{line.name}  {list(line.points.values())[-1]}"
+
+
+def _ascii(text: str) -> str:
+    """In the letters that OpenCV's fonts have."""
+    return text.replace(" · ", ", ").replace("×", "x").replace("–", "-").encode("ascii", "replace").decode()
+
+
+def _width(text: str, scale: float) -> float:
+    """In pixels of the finished picture."""
+    return cv2.getTextSize(_ascii(text), FONT, scale * FINE, FINE)[0][0] / FINE
