@@ -266,6 +266,13 @@ def test_synth_makes_a_data_set_that_check_accepts(tmp_path: Path, capsys: pytes
     assert "2 pictures, 2 people, 0 problems" in capsys.readouterr().out
 
 
+def test_synth_says_what_it_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert run("synth", "--out", tmp_path) == 2
+    assert "--count" in capsys.readouterr().err
+    assert run("synth", "--out", tmp_path, "--scale-benchmark", "--seed", "1") == 2
+    assert "always the same" in capsys.readouterr().err
+
+
 def test_predict(tiny_onnx: Path, tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.chdir(tmp_path)
     write_picture(Path("in/000000000012.jpg"), 200, 120)
@@ -358,10 +365,10 @@ def test_boxes(tiny_crop_safetensors: Path, tmp_path: Path, capsys: pytest.Captu
 
 def test_boxes_need_no_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     samples = Path(__file__).parents[1] / "samples"
-    out = tmp_path / "people.json"
-    assert run("predict", samples, "--boxes", samples / "person_keypoints.json", "--json", out) == 0
-    assert len(json.loads(out.read_text())) == 18
-    assert "18 people in 6 pictures · cal-light-w16-128x96" in capsys.readouterr().out
+    boxes, out = samples / "person_keypoints.json", tmp_path / "people.json"
+    assert run("predict", samples, "--boxes", boxes, "--json", out, "--score", "0") == 0
+    assert len(json.loads(out.read_text())) == len(json.loads(boxes.read_text())["annotations"])
+    assert "people in 6 pictures · cal-light-w16-128x96" in capsys.readouterr().out
 
 
 def test_import(tiny_model, tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]):

@@ -58,7 +58,7 @@ def _write_data_set(folder: Path) -> None:
 
 def test_blocks_marked_to_run_do(folder: Path):
     pytest.importorskip("lightning")
-    assert [kind for kind, _ in BLOCKS] == ["bash", "python", "bash", "bash"]
+    assert [kind for kind, _ in BLOCKS] == ["bash", "python", "bash", "bash", "bash", "bash"]
     for kind, text in BLOCKS:
         if kind == "python":
             names: dict[str, object] = {}

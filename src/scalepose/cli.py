@@ -162,7 +162,7 @@ def predict(
         from scalepose.crops import CropPredictor
         from scalepose.secondlook import SecondLook
 
-        predictor = SecondLook(predictor, CropPredictor(reader, runtime, bool(flip)), second_look_below)
+        predictor = SecondLook(predictor, CropPredictor(reader, runtime, predictor.flip), second_look_below)
     least = score if score is not None else LEAST_SCORE[profile]
     return predict_command(sources, predictor, out, json, csv, draw, least, keypoint_score, batch)
 

@@ -19,9 +19,10 @@ from scalepose.crops import CropPredictor
 from scalepose.data.boxes import box_fault, pose_boxes
 from scalepose.data.images import check_image, read_image
 from scalepose.decode.duplicates import without_duplicates
-from scalepose.decode.merging import merge, similarity
+from scalepose.decode.merging import merge, merge_scores, similarity
 from scalepose.errors import ScaleposeError
 from scalepose.flow import Stages, flow
+from scalepose.geometry import Size
 from scalepose.poses import Poses
 from scalepose.predictor import Looks, Predictor, Seen
 
@@ -29,6 +30,7 @@ Content = TypeVar("Content", Looks, Seen)
 
 LEAST_SIDE = 8.0  # picture pixels: a person's box counts as so wide and high at least where two people are compared
 LEAST_SCORE = 0.1  # of those worth another look: half of all whom the default model finds, and nearly all real ones
+UNREAD = 0.8  # what reading again makes of the usual score: with it, people too high to be read again keep their rank
 SAME_PERSON = 0.7  # OKS of doubles
 AREA = 0.53  # of a box is the person's, by COCO's rule of thumb
 
@@ -110,22 +112,25 @@ class SecondLook:
     def reread(self, image: np.ndarray, people: Poses) -> Poses:
         """People found in a picture (H, W, 3) uint8 RGB, after the second look, best first.
 
-        The score of a person who is read again is the geometric mean of the score so far, and of the mean value of the
-        second reading times the mean agreement (OKS) of both. Who is scored less than `LEAST_SCORE`, has less than two
-        keypoints or lies outside of the picture stays as found.
+        Who is scored below `LEAST_SCORE`, has less than two keypoints or lies outside of the picture stays as found.
+        Who is not less than `below` high keeps the keypoints, and `UNREAD` of the score.
         """
-        boxes, size = pose_boxes(people.keypoints), (image.shape[1], image.shape[0])
-        sound = np.array([box_fault(box, size) is None for box in boxes], bool)
-        low = np.ones(len(people), bool) if self.below is None else boxes[:, 3] < self.below
-        again = np.flatnonzero(sound & low & (people.scores >= LEAST_SCORE))
+        boxes = pose_boxes(people.keypoints)
+        again = self._worth_it(boxes, people.scores, (image.shape[1], image.shape[0]))
         first, second = people[again], self.reader(image, boxes[again])
         sigmas = np.asarray(people.skeleton.sigmas, np.float32)
-        areas = AREA * boxes[again, 2:].prod(axis=1)
-        agreement = similarity(first.keypoints, second.keypoints, areas, sigmas)  # (P, K)
+        agreement = similarity(first.keypoints, second.keypoints, AREA * boxes[again, 2:].prod(axis=1), sigmas)
+        both = (first.keypoint_scores, second.keypoint_scores, agreement)  # (P, K) each
         points, values, scores = people.keypoints.copy(), people.keypoint_scores.copy(), people.scores.copy()
-        points[again], values[again] = merge(
-            first.keypoints, first.keypoint_scores, second.keypoints, second.keypoint_scores, agreement
-        )
-        scores[again] = np.sqrt(first.scores * second.keypoint_scores.mean(axis=1) * agreement.mean(axis=1))
+        points[again], values[again] = merge(first.keypoints, second.keypoints, *both)
+        scores[again] = merge_scores(first.scores, second.scores, *both)
+        if self.below is not None:
+            scores[boxes[:, 3] >= self.below] *= UNREAD
         kept = without_duplicates(points, scores, sigmas, SAME_PERSON, LEAST_SIDE)
         return Poses(points, values, scores, people.skeleton)[kept]
+
+    def _worth_it(self, boxes: np.ndarray, scores: np.ndarray, size: Size) -> np.ndarray:
+        """Indices of the people to read again. boxes: (P, 4), scores: (P,), size: (w, h) of the picture."""
+        low = np.ones(len(boxes), bool) if self.below is None else boxes[:, 3] < self.below
+        sound = np.array([box_fault(box, size) is None for box in boxes], bool)
+        return np.flatnonzero(sound & low & (scores >= LEAST_SCORE))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalepose.decode.merging import merge, similarity
+from scalepose.decode.merging import merge, merge_scores, similarity
 
 NAN = float("nan")
 
@@ -11,7 +11,7 @@ NAN = float("nan")
 def one(first, second, agreement):
     """`merge` of one keypoint of one person, each estimate a place and a value → x, y, value."""
     (a, va), (b, vb) = ((np.array([[place]], np.float32), np.array([[value]])) for place, value in (first, second))
-    points, values = merge(a, va, b, vb, np.array([[agreement]]))
+    points, values = merge(a, b, va, vb, np.array([[agreement]]))
     assert points.dtype == values.dtype == np.float32
     return (*points[0, 0].tolist(), values[0, 0].item())
 
@@ -49,6 +49,18 @@ def test_the_order_does_not_matter_and_the_result_lies_between(va, vb, agreement
         assert forth == pytest.approx(back, abs=1e-5)
     assert 0 <= forth[0] <= 10
     assert min(va, vb) - 1e-6 <= forth[2] <= max(va, vb) + 1e-6
+
+
+def test_scores_fall_where_the_sure_keypoints_disagree():
+    values, other_values = np.array([[0.5, 0.5], [0.8, 0.1]]), np.array([[0.4, 0.4], [0.9, 0.2]])
+    agreement = np.array([[1, 0], [1, 0]])
+    scores, other_scores = np.array([0.5, 0.5]), np.array([0.4, 0.8])
+    expected = [np.sqrt(0.5 * 0.4 * 1 / 2), np.sqrt(0.5 * 0.8 * 0.72 / 0.74)]
+    np.testing.assert_allclose(merge_scores(scores, other_scores, values, other_values, agreement), expected, rtol=1e-6)
+    nothing = np.zeros((2, 2))
+    np.testing.assert_array_equal(merge_scores(scores, other_scores, values, nothing, agreement), [0, 0])
+    same = merge_scores(scores, scores, values, values, np.ones((2, 2)))
+    np.testing.assert_allclose(same, scores, rtol=1e-6)  # the same again says nothing new
 
 
 def test_similarity_is_oks():

@@ -7,9 +7,9 @@ import numpy as np
 
 
 def merge(
-    points: np.ndarray, values: np.ndarray, others: np.ndarray, other_values: np.ndarray, agreement: np.ndarray
+    points: np.ndarray, others: np.ndarray, values: np.ndarray, other_values: np.ndarray, agreement: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The better of two estimates of each keypoint, drawn towards the other as far as the two agree.
+    """The surer of two estimates of each keypoint, drawn towards the other as far as the two agree.
 
     points, others: (P, K, 2) in the same pixels, NaN where missing. values, other_values: (P, K), how sure each is, on
     one scale; 0 where missing. agreement: (P, K), 0 to 1, as `similarity` measures it.
@@ -20,10 +20,24 @@ def merge(
     second = other_values > values
     best, rest = np.where(second, other_values, values), np.where(second, values, other_values)
     weight = agreement * rest
-    share = np.divide(weight, best + weight, out=np.zeros(best.shape, np.float32), where=weight > 0)[..., None]
+    share = np.divide(weight, best + weight, out=np.zeros(best.shape, np.float32), where=weight > 0)  # of the other
     ahead, behind = np.where(second[..., None], others, points), np.where(second[..., None], points, others)
-    merged = np.where(share > 0, (1 - share) * ahead + share * behind, ahead)
-    return merged.astype(np.float32), (best * (1 - share[..., 0]) + rest * share[..., 0]).astype(np.float32)
+    part = share[..., None]  # (P, K, 1)
+    merged = np.where(part > 0, (1 - part) * ahead + part * behind, ahead)
+    return merged.astype(np.float32), ((1 - share) * best + share * rest).astype(np.float32)
+
+
+def merge_scores(
+    scores: np.ndarray, other_scores: np.ndarray, values: np.ndarray, other_values: np.ndarray, agreement: np.ndarray
+) -> np.ndarray:
+    """(P,) float32: the geometric mean of each person's score and of the other one times how well both agree: the mean
+    agreement of the keypoints, weighted by both their values.
+
+    scores, other_scores: (P,). values, other_values, agreement: (P, K), as for `merge`.
+    """
+    weights = values * other_values
+    agreed = (weights * agreement).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9)
+    return np.sqrt(scores * other_scores * agreed).astype(np.float32)
 
 
 def similarity(points: np.ndarray, others: np.ndarray, areas: np.ndarray, sigmas: np.ndarray) -> np.ndarray:

@@ -46,8 +46,10 @@ class BottomUp(HRNet):
         x = self.features(images)  # (B, width, H/4, W/4)
         coarse = prediction = self.final_layers[0](x)  # (B, K + tags, H/4, W/4)
         offsets = None
-        if self.offset_layers is not None:  # (B, 2K, H/4, W/4) -> (B, K, 2, H/4, W/4)
-            offsets = OFFSET_UNIT * self.offset_layers(x).unflatten(1, (K, 2))
+        if self.offset_layers is not None:
+            xy = OFFSET_UNIT * self.offset_layers(x)  # (B, 2K, H/4, W/4), x and y of a keypoint in turn
+            # -> (B, K, 2, H/4, W/4); not by reshaping, for which an exported graph would compute its sizes
+            offsets = torch.stack((xy[:, 0::2], xy[:, 1::2]), dim=2)
         heatmaps = [coarse[:, :K]]
         for deconv, final in zip(self.deconv_layers, self.final_layers[1:], strict=True):
             x = deconv(torch.cat((x, prediction), 1) if concat else x)  # twice the size

@@ -24,8 +24,7 @@ except ModuleNotFoundError as error:
 from scalepose.runtimes.ports import INPUT
 
 # What is computed or carried in eight bits. A transposed convolution is none of them: it has no integer kernel, and
-# has been unrolled where that is possible. A deconvolution reads features and predictions together, in the steps of
-# both: the coarse heatmaps that it reads become a little coarser.
+# has been unrolled where that is possible.
 QUANTISED = ["Conv", "Relu", "Add", "Resize", "MaxPool", "Slice", "Concat", "DepthToSpace"]
 
 
@@ -95,15 +94,17 @@ def _first(graph: onnx.GraphProto) -> list[str]:
 
 
 def _last(graph: onnx.GraphProto) -> list[str]:
-    """Names of the convolutions behind which come outputs and no other convolution on the way."""
+    """Names of the convolutions behind which come outputs and no other convolution on the way, and of what sorts their
+    predictions: in the steps of tags, which reach far, little would be left of heatmaps.
+    """
     maker = {output: node for node in graph.node for output in node.output}
-    names, waiting = [], [value.name for value in graph.output]
+    predicted, waiting = set[str](), [value.name for value in graph.output]
     while waiting:
         node = maker.get(waiting.pop())
         if node is None:
             continue
-        if node.op_type == "Conv":
-            names.append(node.name)
-        else:
+        predicted.update(node.output)
+        if node.op_type != "Conv":
             waiting.extend(node.input)
-    return names
+    sorting = (node.name for node in graph.node if node.op_type != "Conv" and predicted & set(node.input))
+    return [*(maker[name].name for name in predicted), *sorting]

@@ -171,15 +171,14 @@ def markdown(table: Table, done: Sequence[dict[str, Any]]) -> str:
             continue
         crops = sorted({cell["crops"] for cell in at_size})
         text += f"### {size.name}\n\nCrops seen in training: {', '.join(f'{count:,}' for count in crops)}.\n\n"
-        text += f"| method | {' | '.join(METRICS)} | seeds | MMACs | parameters | training, minutes |\n"
-        text += f"|---|{'---:|' * (len(METRICS) + 4)}\n"
+        text += f"| method | {' | '.join(METRICS)} | seeds | MMACs | parameters |\n"
+        text += f"|---|{'---:|' * (len(METRICS) + 3)}\n"
         for method in table.methods:
             runs = [cell for cell in at_size if cell["method"] == method.name]
             if runs:
                 figures = " | ".join(_spread([run["metrics"][name] for run in runs]) for name in METRICS)
                 cost = f"{runs[0]['macs'] / 1e6:.0f} | {runs[0]['parameters'] / 1e6:.2f} M"
-                minutes = f"{mean(run['seconds'] for run in runs) / 60:.1f}"
-                text += f"| {method.name} | {figures} | {len(runs)} | {cost} | {minutes} |\n"
+                text += f"| {method.name} | {figures} | {len(runs)} | {cost} |\n"
         text += "\n"
     return text
 

@@ -8,6 +8,7 @@ from scalepose.data.synthetic import Scene, render, render_scene
 from scalepose.data.synthetic.cameras import Camera
 
 SIZE = (160, 120)
+LARGE = (320, 240)  # where a sample is small beside a body
 
 
 def rows(record: dict) -> np.ndarray:
@@ -73,8 +74,8 @@ def nearest_hit(origin: np.ndarray, direction: np.ndarray, triangles: np.ndarray
 
 def test_visibility_agrees_with_rays():
     agreed = []
-    for seed in range(12):
-        scene = Scene.sample((77, seed), *SIZE, 3)
+    for seed in range(10):
+        scene = Scene.sample((77, seed), *LARGE, 3)
         camera = scene.camera
         triangles = np.concatenate([thing.mesh.points[thing.mesh.triangles] for thing in scene.things])
         eye = np.array([0.0, camera.height, 0.0])
@@ -87,15 +88,14 @@ def test_visibility_agrees_with_rays():
             joints = scene.keypoints(person)
             for k in np.flatnonzero(found[:, 2]):
                 x, y = found[k, :2]
-                across = np.array([(x - SIZE[0] / 2) / camera.focal, (SIZE[1] / 2 - y) / camera.focal, -1.0])
+                across = np.array([(x - LARGE[0] / 2) / camera.focal, (LARGE[1] / 2 - y) / camera.focal, -1.0])
                 depth = camera.project(joints[k])[1]
                 hit = nearest_hit(eye, camera.turn.T @ across, triangles)
                 agreed.append((hit < depth - scene.figures[person].depths[k]) == (found[k, 2] == 1))
         # The rays of the background are the same rays.
-        middle = np.array([dx, dy, dz])[:, SIZE[1] // 2, SIZE[0] // 2]
+        middle = np.array([dx, dy, dz])[:, LARGE[1] // 2, LARGE[0] // 2]
         assert np.dot(middle / np.linalg.norm(middle), camera.turn.T @ (0, 0, -1)) > 0.999
-    assert len(agreed) > 200
-    print(np.mean(agreed), len(agreed))
+    assert len(agreed) > 150
     assert np.mean(agreed) > 0.97  # a keypoint on an outline may fall on either side
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from scalepose.data.synthetic.cameras import Camera
 from scalepose.data.synthetic.places import FLOOR_METRES, Place
-from scalepose.data.synthetic.textures import Colour, ink, noise, pick
+from scalepose.data.synthetic.textures import Colour, inks, noise, pick
 from scalepose.data.synthetic.walls import BRICKS, WALL_TEXELS, WALLS
 
 COARSE = 8  # pixels a cell of the grid on which light is worked out
@@ -225,8 +225,8 @@ def _paint_far(place: Place, camera: Camera, image: np.ndarray) -> None:
     pixels, _ = camera.project(points)
     pixels = np.round(np.clip(pixels, -1e4, 1e4) * 16 - 8).astype(np.int32)
     start = 0
-    for corners, colour in shapes:
-        cv2.fillPoly(image, [pixels[start : start + len(corners)]], ink(colour), cv2.LINE_8, 4)
+    for (corners, _), colour in zip(shapes, inks(np.array([colour for _, colour in shapes])), strict=True):
+        cv2.fillPoly(image, [pixels[start : start + len(corners)]], colour, cv2.LINE_8, 4)
         start += len(corners)
 
 

@@ -41,8 +41,8 @@ class Level:
 
     def normals(self, points: np.ndarray) -> np.ndarray:
         """(v, 3) unit normals where the vertices are at `points` (v, 3)."""
-        at = points[self.corners]
-        a, b, c = (at[self.triangles[:, i]] for i in range(3))
+        at = np.take(points, self.corners, axis=0)
+        a, b, c = (np.take(at, self.triangles[:, i], axis=0) for i in range(3))
         return unit(self.faces @ cross(b - a, c - a))
 
     def __repr__(self) -> str:

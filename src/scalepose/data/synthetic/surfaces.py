@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy import take
 
 from scalepose.data.synthetic.cameras import Camera, Light
 from scalepose.data.synthetic.meshes import TILE, Mesh, join, unit
@@ -76,13 +77,14 @@ def _covered(pixels: np.ndarray, triangles: np.ndarray, size: tuple[int, int]) -
 
 def areas(pixels: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """(T,) twice the areas in square pixels, below zero for triangles whose outer side is seen."""
-    x, y = (pixels[:, i][triangles].T for i in (0, 1))
+    x, y = (take(pixels[:, i], triangles.T) for i in (0, 1))
     return (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
 
 
 def of_all(holds: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """(T,) bool: of all three corners."""
-    return holds[triangles[:, 0]] & holds[triangles[:, 1]] & holds[triangles[:, 2]]
+    a, b, c = (take(holds, triangles[:, i]) for i in range(3))
+    return a & b & c
 
 
 def _atlas(scene: Scene) -> tuple[np.ndarray, np.ndarray]:

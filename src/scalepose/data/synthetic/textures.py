@@ -57,6 +57,11 @@ def ink(colour: np.ndarray) -> Colour:
     return min(max(int(r), 0), 255), min(max(int(g), 0), 255), min(max(int(b), 0), 255)
 
 
+def inks(colours: np.ndarray) -> list[Colour]:
+    """`ink` of (N, 3) colours."""
+    return list(map(tuple, np.minimum(np.maximum(colours, 0), 255).astype(np.int64).tolist()))
+
+
 @cache
 def noise(smoothest: int = 8) -> np.ndarray:
     """(256, 256) float32, periodic, mean 0, deviation 1: cloudy, its largest features 256 / `smoothest` pixels wide."""
@@ -144,7 +149,8 @@ def hair(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
 def foliage(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
     """Leaves, light and dark."""
     tile = plain(colour * 0.68)
-    for x, y, turn, tone in rng.integers(0, (TILE, TILE, 180, 60), size=(90, 4)):
-        leaf = ink(colour * (0.8 + tone / 150))
-        cv2.ellipse(tile, (int(x), int(y)), (12, 6), int(turn), 0, 360, leaf, -1, cv2.LINE_AA)
+    leaves = rng.integers(0, (TILE, TILE, 180, 60), size=(90, 4))
+    tones = inks(colour * (0.8 + leaves[:, 3:] / 150))
+    for (x, y, turn, _), leaf in zip(leaves.tolist(), tones, strict=True):
+        cv2.ellipse(tile, (x, y), (12, 6), turn, 0, 360, leaf, -1, cv2.LINE_AA)
     return tile

@@ -1,0 +1,45 @@
+"""Rendered people as a training set without files."""
+
+import numpy as np
+import pytest
+
+from scalepose.data.augmentation import Augmentation
+from scalepose.data.synthetic import RenderedPeople, render_scene
+from scalepose.errors import ScaleposeError
+
+SIZE = (96, 64)
+
+
+def test_a_sample_follows_from_the_generator_alone():
+    dataset = RenderedPeople(Augmentation(), 64, SIZE, people=2)
+    first, again = (dataset.sample(index, np.random.default_rng(5)) for index in (3, 8))
+    other = dataset.sample(3, np.random.default_rng(6))
+    assert np.array_equal(first.image, again.image)
+    assert np.array_equal(first.keypoints, again.keypoints, equal_nan=True)
+    assert first.image.shape == other.image.shape == (64, 64, 3)
+    assert not np.array_equal(first.image, other.image)
+
+
+def test_what_is_loaded_is_the_scene_of_the_seed():
+    sample = RenderedPeople(Augmentation(), 64, SIZE, people=2).load(11)
+    image, records = render_scene(11, *SIZE, 2)
+    assert np.array_equal(sample.image, image)
+    assert len(sample.keypoints) == len(sample.boxes) == len(records)
+    for points, box, record in zip(sample.keypoints, sample.boxes, records, strict=True):
+        rows = np.array(record["keypoints"]).reshape(17, 3)
+        labelled = rows[:, 2] > 0
+        assert points[labelled] == pytest.approx(rows[labelled, :2], abs=1e-4)
+        assert np.isnan(points[~labelled]).all()
+        x, y, w, h = record["bbox"]
+        assert box == pytest.approx((x, y, x + w, y + h))
+
+
+def test_nobody_in_the_picture():
+    sample = RenderedPeople(Augmentation(), 64, SIZE, people=0).sample(0, np.random.default_rng(0))
+    assert sample.keypoints.shape == (0, 17, 2)
+
+
+@pytest.mark.parametrize(("size", "people"), [((8, 64), 1), ((64, 64), 99)])
+def test_what_cannot_be_drawn_fails_at_once(size: tuple[int, int], people: int):
+    with pytest.raises(ScaleposeError):
+        RenderedPeople(Augmentation(), 64, size, people)
