@@ -48,6 +48,19 @@ def test_the_same_maps_on_every_runtime(runtime, tiny_model, tiny_onnx, tiny_saf
             np.testing.assert_allclose(b, a.numpy(), atol=1e-4 * float(a.std()))
 
 
+def test_bf16_maps_are_near(tiny_safetensors):
+    images = np.stack([normalise(picture(96, 64, seed)) for seed in range(2)])
+    exact, near = (open_runtime(tiny_safetensors, runtime) for runtime in ("torch", "torch-bf16"))
+    assert near.name == exact.name + " · bf16"
+    a, b = exact(images), near(images)
+    for expected, given in zip([*a.heatmaps, a.tags], [*b.heatmaps, b.tags], strict=True):
+        assert expected is not None
+        assert given is not None
+        assert given.dtype == np.float32
+        difference = np.sqrt(np.mean((given - expected) ** 2)) / expected.std()
+        assert 1e-4 < difference < 0.05
+
+
 @pytest.mark.parametrize("profile", ["paper", "fast"])
 @pytest.mark.parametrize("runtime", ["openvino", "torch"])
 def test_the_same_people_on_every_runtime(runtime, profile, tiny_onnx, tiny_safetensors):
@@ -57,10 +70,10 @@ def test_the_same_people_on_every_runtime(runtime, profile, tiny_onnx, tiny_safe
     for seed, size in enumerate([(160, 120), (120, 200), (128, 128)]):
         expected, given = (predictor(picture(*size, seed)) for predictor in (reference, other))
         assert len(given) == len(expected)
-        np.testing.assert_allclose(given.scores, expected.scores, atol=1e-3)
         moved = np.abs(given.keypoints - expected.keypoints).max(-1, initial=0)  # NaN where a joint is missing
         lost = np.isnan(given.keypoints) != np.isnan(expected.keypoints)
-        same.append(~lost.any(-1) & ~(moved > 0.01))
+        other_score = np.abs(given.keypoint_scores - expected.keypoint_scores) > 1e-4
+        same.append(~lost.any(-1) & ~(moved > 0.01) & ~other_score)
         found += len(given)
     assert found >= 3
     assert np.concatenate(same).mean() > 0.99  # in noise, two peaks may be equal to the last digit

@@ -64,7 +64,8 @@ def rasterise(points: np.ndarray, nearness: np.ndarray, triangles: np.ndarray, s
     left = np.clip(np.ceil(np.minimum(a, b) - 0.5), 0, W).astype(np.int32)
     right = np.clip(np.ceil(np.maximum(a, b) - 0.5), 0, W).astype(np.int32)
     some = np.flatnonzero(right > left)
-    index, row, centre, left, right = (take(values, some) for values in (index, row, centre, left, right))
+    index, row, centre = take(index, some), take(row, some), take(centre, some)
+    left, right = take(left, some), take(right, some)
     if not len(some):
         return Raster(size, np.zeros(0, np.int64), np.zeros(0, np.int64))
 

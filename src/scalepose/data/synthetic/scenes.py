@@ -118,11 +118,14 @@ def arrange(
         mesh, tiles = figure.surface(int(np.searchsorted(_CLOSE, -tall)))
         points, triangles = figure.silhouette
         things.append(Thing(mesh.moved(turn, spot), tiles, (points @ turn.T + spot, triangles)))
+    solids = []
     for figure, turn, spot in zip(figures, turns, spots, strict=True):
         if figure.seat is not None and figure.seat > 0.15:
             seat, tiles = sample_seat(rng, figure.seat, figure.pelvis)
-            things.append(_solid(seat.moved(turn, spot), tiles))
-    things += [_obstacle(rng, camera, spots) for _ in range(obstacles)]
+            solids.append(_solid(seat.moved(turn, spot), tiles))
+    solids += [_obstacle(rng, camera, spots) for _ in range(obstacles)]
+    # The camera stands in nothing.
+    things += [thing for thing in solids if camera.project(thing.mesh.points)[1].min() > CLOSEST]
     reach = float(np.abs(spots[:, 0]).max(initial=0.5))
     tops = max((figure.top for figure in figures), default=2.0)
     headroom = max(tops + 0.2, camera.height + 0.3)
