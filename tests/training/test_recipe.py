@@ -98,7 +98,7 @@ def test_overrides():
         },
     )
     assert recipe.optimiser.lr == 0.001
-    assert recipe.data.train[0].images == "elsewhere"
+    assert recipe.values()["data"]["train"][0]["images"] == "elsewhere"
     assert recipe.data.val is None
     assert recipe.schedule.epochs == 7
     assert recipe.model.network.modules == (1, 1, 1)
