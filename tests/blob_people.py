@@ -37,6 +37,7 @@ class BlobRuntime:
     """A `Runtime` whose maps are the targets of the blobs it sees in a crop."""
 
     name = "blobs"
+    concurrent = False
 
     def __init__(self, head: Head, crop_size: tuple[int, int] = (96, 128), sigma: float = 1.5):
         self.card = CropCard("blobs", CropNetwork(head=head, branches=3), BLOBS, crop_size, sigma)

@@ -40,6 +40,33 @@ def test_results_come_in_order(batch: int):
     assert [future.result() for future in flow(range(40), stages, batch)] == list(range(0, 400, 10))
 
 
+def test_two_threads_run_the_network_where_it_bears_it():
+    together = threading.Barrier(2)
+
+    def run(numbers: list[int]) -> list[int]:
+        if numbers[0] < 2:  # the first two runs wait for each other
+            together.wait(timeout=10)
+        return tenfold(numbers)
+
+    futures = flow(range(40), Stages(waits, run, waits, runners=2))
+    assert [future.result() for future in futures] == list(range(0, 400, 10))
+    assert ours() == []
+
+
+@pytest.mark.parametrize("runners", [1, 2])
+def test_batches_are_whole_however_many_threads_run_them(runners: int):
+    sizes: list[int] = []
+
+    def run(numbers: list[int]) -> list[int]:
+        sizes.append(len(numbers))
+        return tenfold(numbers)
+
+    stages = Stages(waits, run, waits, lambda number: number % 2, runners)
+    assert [future.result() for future in flow(range(60), stages, batch=3)] == list(range(0, 600, 10))
+    assert sum(sizes) == 60
+    assert max(sizes) <= 3
+
+
 def test_nothing_in_nothing_out():
     assert list(flow([], Stages(waits, tenfold, waits))) == []
     assert ours() == []
@@ -131,6 +158,7 @@ class BlobsEverywhere:
     """A `Runtime` that reads people off the picture itself, so that each picture of a batch has others."""
 
     name = "blobs"
+    concurrent = True
     card = ModelCard("blobs", Network(), input_size=64)
 
     def __init__(self):

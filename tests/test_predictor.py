@@ -123,6 +123,7 @@ class Dots:
     """A runtime that sees a person where the picture is bright: one keypoint type a colour channel, at stride 2."""
 
     name = "dots"
+    concurrent = False
 
     def __init__(self, flip_pairs=()):
         from scalepose.skeletons import Skeleton

@@ -28,6 +28,7 @@ class First:
 
     profile = "fast"
     name = "first on nothing"
+    runners = 1
 
     def __init__(self, people: Poses):
         self.people = people

@@ -1,8 +1,8 @@
 """Many pictures one after the other, with reading, the network and decoding at work at the same time.
 
 Threads suffice: decoding a file, the network and most of NumPy's work leave Python's lock to others. One thread alone
-runs the network, so it may be anything, and results come in the order of the pictures. It knows neither pictures nor
-networks: three functions do the work.
+runs the network, so it may be anything, unless the stages say that it bears more. Results come in the order of the
+pictures. It knows neither pictures nor networks: three functions do the work.
 """
 
 from collections import deque
@@ -30,13 +30,15 @@ class Stages(Generic[Item, Prepared, Found, Result]):
     """What is done with each picture.
 
     prepare: before the network, several pictures at a time. run: the network, a list of pictures that are alike.
-    finish: after it. alike: pictures may share a batch if this says the same of them.
+    finish: after it. alike: pictures may share a batch if this says the same of them. runners: so many threads may be
+    in `run` at the same time; a second one has work for the cores that a small network leaves idle between its layers.
     """
 
     prepare: Callable[[Item], Prepared]
     run: Callable[[list[Prepared]], list[Found]]
     finish: Callable[[Found], Result]
     alike: Callable[[Prepared], Hashable] = lambda prepared: None
+    runners: int = 1
 
 
 @runtime_checkable
@@ -89,18 +91,20 @@ class _Picture(Generic[Prepared, Result]):
 
 
 class _Network(Generic[Prepared, Found, Result]):
-    """The thread that runs the network, and the one behind it that makes results of what it says."""
+    """The threads that run the network, and the one behind them that makes results of what it says."""
 
     def __init__(self, stages: Stages[Item, Prepared, Found, Result], batch: int):
         self._stages, self._batch = stages, batch
         self._queue: SimpleQueue[_Picture[Prepared, Result] | None] = SimpleQueue()
         self._stopped = Event()
-        self._thread = Thread(target=self._work, name="scalepose-network", daemon=True)
+        names = [f"scalepose-network-{i}" for i in range(stages.runners)]
+        self._threads = [Thread(target=self._work, name=name, daemon=True) for name in names]
         self._finishing = ThreadPoolExecutor(1, "scalepose-finish")
 
     def start(self) -> None:
         """Begin to work."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def put(self, prepared: Future[Prepared]) -> Future[Result]:
         """Hand over the next picture."""
@@ -111,8 +115,10 @@ class _Network(Generic[Prepared, Found, Result]):
     def stop(self) -> None:
         """Return when nothing is at work any more; what has not begun is dropped."""
         self._stopped.set()
-        self._queue.put(None)
-        self._thread.join()
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
         self._finishing.shutdown(cancel_futures=True)
 
     def _work(self) -> None:

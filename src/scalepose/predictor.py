@@ -26,6 +26,7 @@ from scalepose.runtimes.ports import STRIDE
 
 MAX_SCALE = 4  # times the network's own input size
 MAX_ASPECT = 16  # of a picture in the paper profile, whose short side is fixed: beyond, it would take gigabytes
+RUNNERS = 2  # threads that run the network at the same time, if it bears it; three were measured no faster
 LONGEST = 4  # the long side of the network input in the fast profile, in short sides
 
 
@@ -75,6 +76,11 @@ class Predictor:
         settings = f"profile={self.profile!r}, flip={self.flip}, scales={self.scales}"
         return f"Predictor({self.card.name!r}, {settings}, {self.runtime.name})"
 
+    @property
+    def runners(self) -> int:
+        """How many threads may be in `run` at the same time."""
+        return RUNNERS if self.runtime.concurrent else 1
+
     def __call__(self, image: str | Path | np.ndarray) -> Poses:
         """The people in a picture file or an (H, W, 3) uint8 RGB array, best first, in pixels of the picture (of a file
         in the fast profile: turned as its EXIF orientation says).
@@ -97,7 +103,7 @@ class Predictor:
 
     def stages(self) -> "Stages[str | Path | np.ndarray, Looks, Seen, Poses]":
         """A call in its three parts, for `flow`."""
-        return Stages(self.prepare, self.run, self.finish, Looks.sizes)
+        return Stages(self.prepare, self.run, self.finish, Looks.sizes, self.runners)
 
     def maps(self, image: str | Path | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, View]:
         """What is grouped: heatmaps (K, h, w), tags (K, h', w', T) and, if the network gives them, centre offsets
@@ -208,7 +214,7 @@ def picture_stages(
         image, seen = found
         return image, stages.finish(seen)
 
-    return Stages(prepare, run, finish, lambda picture: stages.alike(picture[1]))
+    return Stages(prepare, run, finish, lambda picture: stages.alike(picture[1]), stages.runners)
 
 
 def _largest_first(scales: Sequence[float]) -> tuple[float, ...]:

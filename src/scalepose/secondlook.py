@@ -90,7 +90,7 @@ class SecondLook:
         """A call in its three parts, for `flow`. People are read again in the last one, while the first model is at
         the next picture.
         """
-        return Stages(self.prepare, self.run, self.finish, lambda opened: opened[1].sizes())
+        return Stages(self.prepare, self.run, self.finish, lambda opened: opened[1].sizes(), self.first.runners)
 
     def prepare(self, image: str | Path | np.ndarray) -> "Opened[Looks]":
         """First part of a call: read the picture and bring it to network input."""

@@ -29,6 +29,8 @@ _PROVIDERS = {"CUDAExecutionProvider": {"cudnn_conv_algo_search": "HEURISTIC"}, 
 class OnnxRuntime:
     """A `Runtime` on ONNX Runtime. Raises ScaleposeError for a file that is not ours, not whole, or not there."""
 
+    concurrent = True  # sessions are made for it
+
     def __init__(self, path: str | Path):
         path = Path(path)
         check_file(path)

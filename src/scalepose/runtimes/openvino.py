@@ -22,6 +22,8 @@ except ModuleNotFoundError as error:
 class OpenvinoRuntime:
     """A `Runtime` on OpenVINO. Raises ScaleposeError for a file that is not ours, not whole, or not there."""
 
+    concurrent = False  # a compiled model called directly keeps one request
+
     def __init__(self, path: str | Path):
         path = Path(path)
         model = _read(path)

@@ -42,6 +42,11 @@ class Runtime(Protocol[Card]):
         """Which network it is."""
         ...
 
+    @property
+    def concurrent(self) -> bool:
+        """Whether several threads may call it at the same time."""
+        ...
+
     def __call__(self, images: np.ndarray) -> Outputs[np.ndarray]:
         """(B, 3, H, W) float32 normalised RGB → what the network says, float32. H and W are multiples of 32; of crops
         those of the card.

@@ -30,6 +30,8 @@ class TorchRuntime:
     and once more when others of another size do.
     """
 
+    concurrent = False  # CUDA graphs are not made for it, and eager threads get in each other's way
+
     def __init__(self, model: BottomUp | TopDown, bf16: bool = False, compiled: bool = False):
         self._model = model.eval()
         self._device = next(model.parameters()).device

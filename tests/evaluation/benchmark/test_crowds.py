@@ -60,6 +60,7 @@ class Blank:
     """A runtime that sees nothing."""
 
     name = "blank"
+    concurrent = False
 
     def __init__(self, network: Network):
         self.card = ModelCard("blank", network, input_size=128)

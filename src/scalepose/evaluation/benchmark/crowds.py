@@ -81,6 +81,8 @@ class Painted:
     the work it has with so many. For upright pictures, since it would see them in mirrored ones too.
     """
 
+    concurrent = False
+
     def __init__(self, runtime: Runtime[ModelCard], people: int):
         self._runtime = runtime
         self._people = people

@@ -37,6 +37,8 @@ class Stopwatch:
     processor time that it took, summed up.
     """
 
+    concurrent = False
+
     def __init__(self, runtime: Runtime[ModelCard]):
         self._runtime = runtime
         self.began = self.ended = self.cpu = 0.0
