@@ -23,8 +23,10 @@ def export_command(
         if found.failures:
             raise ScaleposeError(str(found.failures[0]))
         pictures = found.pictures
+    from scalepose.runtimes import export_onnx, export_openvino  # first, for it says which extra is missing
+
+    # isort: split
     from scalepose.models import load_model
-    from scalepose.runtimes import export_onnx, export_openvino
 
     print((export_onnx if to == "onnx" else export_openvino)(load_model(model), out, precision, pictures))
     return 0

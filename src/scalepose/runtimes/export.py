@@ -15,6 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from scalepose.runtimes.trace import strip, trace  # first, for it says which extra is missing
+
+# isort: split
 from scalepose.errors import ScaleposeError
 from scalepose.models.bottomup import BottomUp
 from scalepose.models.cropcards import CropCard
@@ -26,7 +29,6 @@ from scalepose.runtimes.onnx import OnnxRuntime
 from scalepose.runtimes.ports import to_names
 from scalepose.runtimes.runtime import Runtime
 from scalepose.runtimes.torch import TorchRuntime
-from scalepose.runtimes.trace import strip, trace
 
 PRECISIONS = ("fp32", "fp16", "int8")
 
