@@ -7,14 +7,14 @@ predictor finds the people, sinks keep them.
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from scalepose.apps.sinks import Identity, Result, Sink, choose_sinks, identify
+from scalepose.apps.sinks import Identity, Result, Sink, choose_sinks, identify, opened
 from scalepose.apps.sources import Failure, find_pictures
 from scalepose.data.images import read_image
 from scalepose.errors import ScaleposeError
@@ -100,22 +100,9 @@ def predict_command(
         return 1
     identities = identify(found.pictures)
     sinks = choose_sinks(found.pictures, identities, out, json, csv, draw, DEFAULT_FOLDER)
-    try:
-        with ExitStack() as opened:
-            for sink in sinks:
-                opened.enter_context(sink)
-            exif = find_people.profile == "fast"
-            summary = predict_pictures(
-                found.pictures, identities, find_people, sinks, exif, score, keypoint_score, batch
-            )
-    except KeyboardInterrupt:
-        print(
-            "scalepose: stopped; what was done is kept:",
-            *(sink.describe() for sink in sinks),
-            sep="\n",
-            file=sys.stderr,
-        )
-        raise
+    exif = find_people.profile == "fast"
+    with opened(sinks):
+        summary = predict_pictures(found.pictures, identities, find_people, sinks, exif, score, keypoint_score, batch)
     print(f"{_count(summary.people, 'person', 'people')} in {_count(summary.pictures, 'picture', 'pictures')}", end="")
     if summary.milliseconds is not None:
         print(f" · {find_people.name} · {summary.milliseconds:.0f} ms a picture", end="")

@@ -7,7 +7,6 @@ named and the rest is done. Which box belongs to which picture is for `data.boxf
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -15,7 +14,7 @@ from statistics import median
 import numpy as np
 from tqdm import tqdm
 
-from scalepose.apps.sinks import Identity, Result, Sink, choose_sinks, identify
+from scalepose.apps.sinks import Identity, Result, Sink, choose_sinks, identify, opened
 from scalepose.apps.sources import Failure, find_pictures
 from scalepose.crops import CropPredictor
 from scalepose.data.boxes import Boxes
@@ -112,15 +111,8 @@ def predict_boxes_command(
         return 1
     identities = identify(found.pictures)
     sinks = choose_sinks(found.pictures, identities, out, json, csv, draw, DEFAULT_FOLDER)
-    try:
-        with ExitStack() as opened:
-            for sink in sinks:
-                opened.enter_context(sink)
-            tally = predict_boxes(found.pictures, identities, file, predictor, sinks, score, keypoint_score)
-    except KeyboardInterrupt:
-        where = (sink.describe() for sink in sinks)
-        print("scalepose: stopped; what was done is kept:", *where, sep="\n", file=sys.stderr)
-        raise
+    with opened(sinks):
+        tally = predict_boxes(found.pictures, identities, file, predictor, sinks, score, keypoint_score)
     people = "1 person" if tally.people == 1 else f"{tally.people} people"
     pictures = "1 picture" if tally.pictures == 1 else f"{tally.pictures} pictures"
     bare = f", {tally.bare} of them without boxes" if tally.bare else ""

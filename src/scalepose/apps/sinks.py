@@ -12,9 +12,10 @@ import io
 import json
 import os
 import re
+import sys
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
@@ -215,6 +216,20 @@ def choose_sinks(
                 )
         sinks.append(drawings)
     return sinks
+
+
+@contextmanager
+def opened(sinks: Sequence[Sink]) -> Iterator[None]:
+    """All sinks open. When the user stops the run, it is said on stderr what is kept."""
+    try:
+        with ExitStack() as stack:
+            for sink in sinks:
+                stack.enter_context(sink)
+            yield
+    except KeyboardInterrupt:
+        kept = (sink.describe() for sink in sinks)
+        print("scalepose: stopped; what was done is kept:", *kept, sep="\n", file=sys.stderr)
+        raise
 
 
 class _GrowingFile:

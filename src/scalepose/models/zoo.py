@@ -165,7 +165,7 @@ MODELS: dict[str, ModelCard] = {
                 "data": "2,925 photos of COCO train2017, 4,500 of LSP Extended, 4,600 rendered scenes",
                 "recipe": "default-1-crops, -2-mixed, -3-centres, -4-whole; 25,000 updates of 16 pictures in all",
                 "seed": 0,
-                "hours": 4.5,
+                "hours": 4.7,
                 "AP": 0.095,
                 "AP_paper": 0.058,
                 "measured": "149 photos, 433 people of COCO 2017, which it was not trained on",
