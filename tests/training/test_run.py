@@ -60,8 +60,9 @@ def wait_for(process: subprocess.Popen[str], folder: Path, updates: int) -> None
 
 @pytest.fixture(scope="module")
 def long_recipe(recipe_file: Path) -> Path:
-    """Slow enough to be caught in the middle, mid-epoch checkpoints every 3 of 5 · 20 updates."""
+    """Slow enough to be caught in the middle, mid-epoch checkpoints every 3 of 5 · 20 updates; two optimisers."""
     content = yaml.safe_load(recipe_file.read_text())
+    content["optimiser"]["kind"] = "muon"
     content["schedule"]["epochs"] = 20
     path = recipe_file.with_name("long.yaml")
     path.write_text(yaml.safe_dump(content, sort_keys=False))

@@ -30,6 +30,7 @@ def table_file(crop_recipe_file: Path, people: Path) -> Path:
         "name": "tiny",
         "recipe": str(crop_recipe_file),
         "test": source,
+        "scale_benchmark": None,
         "flip": False,
         "first": [
             {
@@ -87,9 +88,9 @@ def test_every_cell_is_trained_and_measured(done):
         ("CAL light", 1),
         ("super-resolution + UDP", 1),
     ]
-    assert {c["crops"] for c in cells} == {8}
+    assert {c["views"] for c in cells} == {8}
     light, enlarged = cells[:2]
-    assert all(0 <= c["metrics"]["AP"] <= 1 for c in cells)
+    assert all(0 <= c["figures"]["In annotated boxes"]["AP"] <= 1 for c in cells)
     # Offsets cost 2K more outputs of a 1×1 convolution, for UDP here the up-scaler is paid for.
     own = 3 * 4 * 25 + 4 * 4 * 9 + 4 * 12 * 9  # weights of the up-scaler, each used once per pixel of the small crop
     assert light["parameters"] - enlarged["parameters"] == 34 * (8 + 1) - (own + 4 + 4 + 12)
@@ -149,12 +150,28 @@ def test_a_change_that_does_not_fit_shows_before_anything_is_trained(table_file,
 
 def test_mean_and_spread():
     table = read_file(Table, SHIPPED)
-    cell = {"size": "64x48", "crops": 5000, "macs": 26.8e6, "parameters": 580_000, "method": "UDP"}
-    same = {"AP50": 0.75, "AP75": 0.5, "AR": 0.25}
-    runs = [cell | {"metrics": {"AP": ap} | same} for ap in (0.1, 0.2, 0.3)]
-    row = markdown(table, runs).splitlines()[-2]
-    assert row == "| UDP | 20.0 ± 10.0 | 75.0 ± 0.0 | 50.0 ± 0.0 | 25.0 ± 0.0 | 3 | 27 | 0.58 M |"
-    assert "| UDP | 10.0 | 75.0 | 50.0 | 25.0 | 1 |" in markdown(table, runs[:1])
+    cell = {"size": "64x48", "views": 5000, "unit": "crops", "macs": 26.8e6, "parameters": 580_000, "method": "UDP"}
+    further = {"By height": {"<32": None, "32–64": 0.125}}
+    runs = [cell | {"figures": {"Boxes": {"AP": ap, "AP50": 0.75}} | further} for ap in (0.1, 0.2, 0.3)]
+    assert markdown(table, runs).splitlines() == [
+        "### 64x48",
+        "",
+        "Crops seen in training: 5,000.",
+        "",
+        "Boxes:",
+        "",
+        "| method | AP | AP50 | seeds | MMACs | parameters |",
+        "|---|---:|---:|---:|---:|---:|",
+        "| UDP | 20.0 ± 10.0 | 75.0 ± 0.0 | 3 | 27 | 0.58 M |",
+        "",
+        "By height:",
+        "",
+        "| method | <32 | 32–64 | seeds |",
+        "|---|---:|---:|---:|",
+        "| UDP | – | 12.5 ± 0.0 | 3 |",
+        "",
+    ]
+    assert "| UDP | 10.0 | 75.0 | 1 |" in markdown(table, runs[:1])
 
 
 def test_the_shipped_table_compares_on_equal_terms(tmp_path, monkeypatch):

@@ -34,10 +34,11 @@ class Validation:
 @dataclass(frozen=True)
 class Optimiser:
     """lr: learning rate for an effective batch (per device × accumulate × devices) of reference_batch pictures, scaled
-    in proportion to it; null: as it stands. weight_decay spares norms and biases.
+    in proportion to it; null: as it stands. weight_decay spares norms and biases. kind muon: Muon for the inner
+    convolutions, AdamW for the rest, at the same rate; betas are AdamW's.
     """
 
-    kind: Literal["adam", "adamw"]
+    kind: Literal["adam", "adamw", "muon"]
     lr: float
     reference_batch: int | None
     weight_decay: float

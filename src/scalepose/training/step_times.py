@@ -37,6 +37,7 @@ from scalepose.losses import associative_loss
 from scalepose.models.bottomup import BottomUp
 from scalepose.models.initialise import initialise
 from scalepose.models.outputs import Outputs
+from scalepose.training.optimisers import make_optimisers
 from scalepose.training.processes import Processes
 from scalepose.training.recipe import Recipe, read_recipe
 from scalepose.training.stream import open_training_data
@@ -189,8 +190,7 @@ class _Step:
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         network.to(device=device, memory_format=layout)  # type: ignore[call-overload]
         self._task = PoseTask(network, recipe, 1).to(device)
-        kind = torch.optim.AdamW if recipe.optimiser.kind == "adamw" else torch.optim.Adam
-        self._optimiser = kind(network.parameters(), lr=1e-6, fused=True if way == "recipe" else None)
+        self._optimisers = make_optimisers(network, recipe.optimiser, lr=1e-6, fused=way == "recipe")
         self._device, self._bf16 = device, recipe.precision == "bf16"
         used = ["channels_last"] * recipe.channels_last + ["compiled"] * recipe.compile + ["fused"] * (way == "recipe")
         self.settings = ", ".join([recipe.precision, *used] if used else [recipe.precision, "eager"])
@@ -210,8 +210,9 @@ class _Step:
         marks.append(self._now())
         parameters = [p for p in self._task.network.parameters() if p.grad is not None]
         float(get_total_norm([p.grad for p in parameters if p.grad is not None]))
-        self._optimiser.step()
-        self._optimiser.zero_grad()
+        for optimiser in self._optimisers:
+            optimiser.step()
+            optimiser.zero_grad()
         marks.append(self._now())
         return {part: b - a for part, a, b in zip(PARTS, marks[:-1], marks[1:], strict=True)}
 

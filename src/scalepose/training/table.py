@@ -2,10 +2,10 @@
 
     python -m scalepose.training.table recipes/tables/low-resolution.yaml --out runs/low-resolution
 
-Every cell is a run of one recipe with some keys changed, in a folder of its own, measured on annotated boxes through
-`CropPredictor` as users have it. A run that was killed goes on where it was saved; cells that are done stay as
-cell.json and are not repeated. table.md and table.json are written anew after every cell. It knows no method: what a
-row is stands in the table's yaml file.
+Every cell is a run of one recipe with some keys changed, in a folder of its own, measured as users have it
+(`training.cells`). A run that was killed goes on where it was saved; cells that are done stay as cell.json and are not
+repeated. table.md and table.json are written anew after every cell. It knows no method: what a row is stands in the
+table's yaml file.
 """
 
 import argparse
@@ -20,26 +20,15 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from scalepose.crops import CropPredictor
-from scalepose.data.annotations import read_annotations
-from scalepose.data.boxes import annotated_boxes
-from scalepose.data.degrade import Degradation, bicubic
 from scalepose.errors import ScaleposeError
-from scalepose.evaluation.crops import evaluate_crops, known_boxes
 from scalepose.evaluation.provenance import sha256
-from scalepose.models.bottomup import macs
-from scalepose.models.upscale import load_upscaler
-from scalepose.models.weights import load_model, read_tensors
-from scalepose.runtimes.torch import TorchRuntime
-from scalepose.runtimes.upscale import open_upscaler
-from scalepose.training.croprecipe import CropRecipe
+from scalepose.models.weights import read_tensors
+from scalepose.training.cells import measure
 from scalepose.training.cropstream import CropSets
 from scalepose.training.kinds import read_plan
 from scalepose.training.parts import Validation
 from scalepose.training.run import train
 from scalepose.training.sections import read_file
-
-METRICS = ("AP", "AP50", "AP75", "AR")
 
 
 @dataclass(frozen=True)
@@ -76,13 +65,15 @@ class First:
 
 @dataclass(frozen=True)
 class Table:
-    """What is compared. recipe: what all cells share. test: the pictures to measure on, with annotated boxes. flip:
-    whether mirrored crops are averaged in. Cells are done size by size, within a size seed by seed.
+    """What is compared. recipe: what all cells share. test: the pictures to measure on. scale_benchmark: a second such
+    set, made by `scalepose synth --scale-benchmark`, for recipes on whole pictures. flip: whether mirrored pictures or
+    crops are averaged in. Cells are done size by size, within a size seed by seed.
     """
 
     name: str
     recipe: str
     test: Validation
+    scale_benchmark: Validation | None
     flip: bool
     first: tuple[First, ...]
     sizes: tuple[Size, ...]
@@ -128,7 +119,7 @@ def run_table(path: str | Path, out: str | Path, datasets: CropSets | None = Non
             model = train(table.recipe, cell.changes, resume=True, out=cell.folder, datasets=datasets)
             if model is None:
                 return False
-            _write(cell.result, json.dumps(_measure(table, cell, model), indent=1, ensure_ascii=False) + "\n")
+            _write(cell.result, json.dumps(_measured(table, cell, model), indent=1, ensure_ascii=False) + "\n")
         report(table, cells, out)
     _say(f"done; the table is {out / 'table.md'}")
     return True
@@ -163,58 +154,55 @@ def report(table: Table, cells: Sequence[Cell], out: Path) -> None:
 
 
 def markdown(table: Table, done: Sequence[dict[str, Any]]) -> str:
-    """One table per size: mean ± standard deviation over the seeds, in percent, beside the cost of one crop."""
+    """Tables for every size: mean ± standard deviation over the seeds, in percent. The first shows the cost, too."""
     text = ""
     for size in table.sizes:
         at_size = [cell for cell in done if cell["size"] == size.name]
         if not at_size:
             continue
-        crops = sorted({cell["crops"] for cell in at_size})
-        text += f"### {size.name}\n\nCrops seen in training: {', '.join(f'{count:,}' for count in crops)}.\n\n"
-        text += f"| method | {' | '.join(METRICS)} | seeds | MMACs | parameters |\n"
-        text += f"|---|{'---:|' * (len(METRICS) + 3)}\n"
-        for method in table.methods:
-            runs = [cell for cell in at_size if cell["method"] == method.name]
-            if runs:
-                figures = " | ".join(_spread([run["metrics"][name] for run in runs]) for name in METRICS)
-                cost = f"{runs[0]['macs'] / 1e6:.0f} | {runs[0]['parameters'] / 1e6:.2f} M"
-                text += f"| {method.name} | {figures} | {len(runs)} | {cost} |\n"
+        views = " or ".join(f"{count:,}" for count in sorted({cell["views"] for cell in at_size}))
+        text += f"### {size.name}\n\n{at_size[0]['unit'].capitalize()} seen in training: {views}.\n\n"
+        for number, caption in enumerate(at_size[0]["figures"]):
+            figures = [{"method": cell["method"]} | cell["figures"][caption] for cell in at_size]
+            costs = {cell["method"]: (cell["macs"], cell["parameters"]) for cell in at_size} if number == 0 else {}
+            text += f"{caption}:\n\n{_rows(figures, costs)}\n"
+    return text
+
+
+def _rows(figures: Sequence[dict[str, Any]], costs: dict[str, tuple[int, int]]) -> str:
+    names = [name for name in figures[0] if name != "method"]
+    text = f"| method | {' | '.join(names)} | seeds |{' MMACs | parameters |' if costs else ''}\n"
+    text += f"|---|{'---:|' * (len(names) + (3 if costs else 1))}\n"
+    for method in dict.fromkeys(row["method"] for row in figures):
+        runs = [row for row in figures if row["method"] == method]
+        text += f"| {method} | {' | '.join(_spread([run[name] for run in runs]) for name in names)} | {len(runs)} |"
+        if costs:
+            macs, parameters = costs[method]
+            text += f" {macs / 1e6:.0f} | {parameters / 1e6:.2f} M |"
         text += "\n"
     return text
 
 
-def _measure(table: Table, cell: Cell, model: Path) -> dict[str, Any]:
+def _measured(table: Table, cell: Cell, model: Path) -> dict[str, Any]:
     recipe = read_plan(table.recipe, cell.changes)
-    assert isinstance(recipe, CropRecipe)
-    network = load_model(model)
-    W, H = recipe.model.crop_size
-    cost, parameters = macs(network, (W, H)), sum(p.numel() for p in network.parameters())
-    low_res, enlarge = None, bicubic
-    if recipe.model.upscaler is not None:
-        upscaler = load_upscaler(recipe.model.upscaler)
-        factor = upscaler.card.factor
-        low_res, enlarge = Degradation((W // factor, H // factor)), open_upscaler(recipe.model.upscaler)
-        cost += macs(upscaler, low_res.size)
-        parameters += sum(p.numel() for p in upscaler.parameters())
-    truth = read_annotations(table.test.annotations, table.test.images, recipe.card().skeleton)
-    predictor = CropPredictor(TorchRuntime(network), flip=table.flip, low_res=low_res, enlarge=enlarge)  # type: ignore[arg-type]
-    receipt = evaluate_crops(predictor, known_boxes(annotated_boxes(truth)[0]), truth, progress=False)
-    _write(cell.folder / "receipt.json", receipt.to_json())
-    evidence = network.card.evidence
+    measured = measure(recipe, model, table.test, table.scale_benchmark, table.flip)
+    for name, receipt in measured.receipts.items():
+        _write(cell.folder / f"{name}.json", receipt.to_json())
     return {
         "size": cell.size,
         "method": cell.method,
         "seed": cell.seed,
         "changes": cell.changes,
-        "metrics": receipt.metrics,
-        "macs": cost,
-        "parameters": parameters,
-        "updates": evidence["updates"],
-        "crops": evidence["updates"] * recipe.batch_size * recipe.accumulate,
-        "seconds": round(evidence["hours"] * 3600),
+        "figures": measured.figures,
+        "macs": measured.macs,
+        "parameters": measured.parameters,
+        "updates": measured.updates,
+        "views": measured.updates * recipe.batch_size * recipe.accumulate,
+        "unit": measured.unit,
+        "seconds": measured.seconds,
         "model_sha256": sha256(model),
-        "commit": receipt.commit,
-        "date": receipt.date,
+        "commit": measured.receipts["receipt"].commit,
+        "date": measured.receipts["receipt"].date,
     }
 
 
@@ -233,10 +221,13 @@ def _time_left(cells: Sequence[Cell]) -> str:
     return f" · {sum(known) / 60:.0f} minutes left, until {clock}{untimed}"
 
 
-def _spread(values: Sequence[float]) -> str:
-    """Mean ± standard deviation, in percent."""
-    text = f"{100 * mean(values):.1f}"
-    return f"{text} ± {100 * stdev(values):.1f}" if len(values) > 1 else text
+def _spread(values: Sequence[float | None]) -> str:
+    """Mean ± standard deviation, in percent; a dash where there was nobody to find."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "–"
+    text = f"{100 * mean(known):.1f}"
+    return f"{text} ± {100 * stdev(known):.1f}" if len(known) > 1 else text
 
 
 def _texts(changes: dict[str, Any], out: Path) -> dict[str, str]:

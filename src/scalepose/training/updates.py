@@ -11,12 +11,14 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from scalepose.data.annotations import Picture
 from scalepose.errors import ScaleposeError
 from scalepose.models.normalise import MEAN, STD
+from scalepose.training.optimisers import make_optimisers
 from scalepose.training.parts import Plan
 from scalepose.training.schedule import learning_rate, peak_rate
 
@@ -95,19 +97,17 @@ class Task(LightningModule, Generic[Net, Job]):
         """Pictures per update, on all devices together."""
         return self.recipe.batch_size * self.recipe.accumulate * self.trainer.world_size
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam or AdamW; norms and biases do not decay."""
-        recipe = self.recipe.optimiser
-        matrices = [p for p in self.network.parameters() if p.ndim > 1]
-        vectors = [p for p in self.network.parameters() if p.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        kind = torch.optim.AdamW if recipe.kind == "adamw" else torch.optim.Adam
-        return kind(groups, lr=peak_rate(recipe, self.effective_batch), betas=recipe.betas, fused=True)
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """As the recipe has them."""
+        return make_optimisers(
+            self.network, self.recipe.optimiser, peak_rate(self.recipe.optimiser, self.effective_batch)
+        )
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """One pass; after every `accumulate` of them one update."""
         if self.between_updates:
-            self.optimizers().zero_grad()  # type: ignore[union-attr]
+            for optimiser in self._optimisers():
+                optimiser.zero_grad()
             self._remember_statistics()
         total, figures = self.loss(batch)
         self.manual_backward(total / self.recipe.accumulate)
@@ -143,11 +143,10 @@ class Task(LightningModule, Generic[Net, Job]):
             return False
         if self.recipe.gradient_clip is not None:
             torch.nn.utils.clip_grads_with_norm_(self.network.parameters(), self.recipe.gradient_clip, norm)
-        optimizer = self.optimizers()
-        assert not isinstance(optimizer, list)
-        for group in optimizer.param_groups:
-            group["lr"] = self.rate(self.updates - 1)
-        optimizer.step()
+        for optimiser in self._optimisers():
+            for group in optimiser.param_groups:
+                group["lr"] = self.rate(self.updates - 1)
+            optimiser.step()
         self._skipped_in_a_row = 0
         return True
 
@@ -156,6 +155,11 @@ class Task(LightningModule, Generic[Net, Job]):
         recipe = self.recipe
         peak = peak_rate(recipe.optimiser, self.effective_batch)
         return learning_rate(recipe.schedule, peak, update, self.batches_per_epoch / recipe.accumulate)
+
+    def _optimisers(self) -> list[LightningOptimizer]:
+        """One or several, always as a list."""
+        optimisers = self.optimizers()
+        return optimisers if isinstance(optimisers, list) else [optimisers]
 
     def _skip(self) -> None:
         _copy(self._norm_buffers(), self._statistics)
