@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from scalepose.decode import group
+from scalepose.decode.scoring import expected_likeness
 from scalepose.skeletons import COCO17
+
+SIGMAS = np.asarray(COCO17.sigmas)
 
 
 def standing(x: float, y: float, height: float = 60.0) -> np.ndarray:
@@ -51,7 +54,8 @@ def test_people_are_where_they_are(T, coarse):
     points, values, scores = group(*made_maps(people, tags, coarse=coarse), COCO17, profile="fast")
     np.testing.assert_allclose(by_x(points), people, atol=0.02)
     np.testing.assert_allclose(values, 0.8, atol=0.05)
-    np.testing.assert_allclose(scores, values.mean(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(scores, expected_likeness(points, values, SIGMAS, 2.0), rtol=1e-6)
+    assert np.ptp(points[0, :, 1]) == np.ptp(points[..., 1], axis=1).max()  # the largest person comes first
 
 
 def test_what_is_not_seen_is_missing():
@@ -60,7 +64,7 @@ def test_what_is_not_seen_is_missing():
     points, values, scores = group(*made_maps([person], np.zeros((1, 1))), COCO17, profile="fast")
     np.testing.assert_array_equal(np.isnan(points[0]).all(axis=1), np.isnan(person[:, 0]))
     np.testing.assert_array_equal(values[0] == 0, np.isnan(person[:, 0]))
-    assert scores[0] == pytest.approx(values[0].sum() / 17, rel=1e-6)
+    assert scores == pytest.approx(expected_likeness(points, values, SIGMAS, 2.0), rel=1e-6)
 
 
 def test_the_best_person_comes_first_and_no_more_than_asked_for():

@@ -18,6 +18,7 @@ from scalepose.decode.duplicates import without_duplicates
 from scalepose.decode.hidden import find_hidden
 from scalepose.decode.peaks import Peaks, find_peaks, require_finite, sub_pixel
 from scalepose.decode.places import LEAST_SIZE, TagGrid, corners, outside, squared_distances
+from scalepose.decode.scoring import expected_likeness
 from scalepose.skeletons import Skeleton
 
 WINDOW = 3  # pixels in which a peak is the largest
@@ -31,6 +32,7 @@ WITH_VOTES = 1.4  # times the tag threshold: where votes tell people apart too, 
 STRAY_FROM = 1.0  # person's sizes outside of its box: a peak farther away is less likely the person's,
 STRAY = 0.5  # as if its tag were so much farther for each size,
 STRAY_MOST = 0.8  # but by no more than this part of the tag threshold
+LEAST_SIDE = 2.0  # pixels of a person's box, where scores are concerned
 SAME_PERSON = 0.7  # OKS of duplicates
 
 
@@ -48,7 +50,7 @@ def group_fast(
     """heatmaps (K, h, w), tags (K, h', w', T), offsets (K, 2, h', w') → points (P, K, 2), values (P, K), scores (P,);
     all are float32.
 
-    People come best first. Scores are means over all K values, before hidden keypoints are added.
+    People come best first, by the OKS that their keypoints let expect before hidden ones are added (`scoring`).
     """
     _, h, w = heatmaps.shape
     grid = TagGrid(tags, (w, h))
@@ -69,8 +71,8 @@ def group_fast(
     placed = np.where(found[..., None], points[people], np.float32(np.nan))
     seen = values.sum(axis=1) >= person_threshold
     values, placed, means = values[seen], placed[seen], means[:, seen]
-    scores = values.mean(axis=1)
     sigmas = np.asarray(skeleton.sigmas, np.float32)
+    scores = expected_likeness(placed, values, sigmas, LEAST_SIDE)
     kept = without_duplicates(placed, scores, sigmas, SAME_PERSON, LEAST_SIZE)[:most_people]
     values, placed, scores = values[kept], placed[kept], scores[kept]
     if recover:
