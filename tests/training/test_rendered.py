@@ -11,7 +11,7 @@ from scalepose.training.processes import Processes
 from scalepose.training.recipe import Rendered, Source, read_recipe
 from scalepose.training.stream import Stream, open_training_data
 
-RENDERED = {"data": "synthetic", "size": [96, 64], "people": 1, "backgrounds": None, "weight": 1}
+RENDERED = {"data": "synthetic", "size": [96, 64], "people": 1, "backgrounds": None, "scenes": None, "weight": 1}
 
 
 @pytest.fixture
@@ -45,6 +45,13 @@ def test_no_picture_comes_twice_and_a_run_goes_on_where_it_was(write):
         assert torch.equal(ours.images, theirs.images)
 
 
+def test_a_fixed_number_of_scenes_is_an_epoch_and_comes_again(write):
+    loader = opened(write(train=[RENDERED | {"scenes": 4}], samples_per_epoch=None))
+    first, second = ([i for batch in loader for i in batch.image_ids] for _ in range(2))
+    assert len(set(first)) == 4
+    assert sorted(first) == sorted(second)  # none of which `scalepose synth` draws: its scenes have pairs for seeds
+
+
 def test_mixes_with_files(write, recipe_file: Path):
     (source,) = yaml.safe_load(recipe_file.read_text(encoding="utf-8"))["data"]["train"]
     path = write(train=[source | {"weight": 1}, RENDERED | {"weight": 3}], samples_per_epoch=8)
@@ -66,6 +73,7 @@ def test_is_written_and_read_back(write, tmp_path: Path):
     [
         ({"train": [RENDERED]}, "give samples_per_epoch"),
         ({"train": [RENDERED | {"weight": 0}], "samples_per_epoch": 4}, r"train\.0: weight must be above 0"),
+        ({"train": [RENDERED | {"scenes": 0}]}, r"train\.0: scenes must be above 0"),
         ({"train": [RENDERED | {"data": "cats"}], "samples_per_epoch": 4}, r"train\.0\.data must be one of synthetic"),
         ({"train": [RENDERED | {"peopel": 1}], "samples_per_epoch": 4}, "did you mean data.train.0.people"),
         ({"train": ["synthetic"], "samples_per_epoch": 4}, "must be a section of keys"),

@@ -48,19 +48,22 @@ class Source:
 
 @dataclass(frozen=True)
 class Rendered:
-    """A training set without files: people rendered while the network trains, no picture twice. data: says so. size:
-    width and height in pixels before augmentation. people: in every picture, or null for as many as photos show.
-    backgrounds: a folder of photos to stand behind them, or null for drawn places. weight: as for `Source`.
+    """A training set without files: people rendered while the network trains. data: says so. size: width and height in
+    pixels before augmentation. people: in every picture, or null for as many as photos show. backgrounds: a folder of
+    photos to stand behind them, or null for drawn places. scenes: how many there are, each drawn once and kept in
+    memory, or null for no picture twice. weight: as for `Source`.
     """
 
     data: Literal["synthetic"]
     size: tuple[int, int]
     people: int | None
     backgrounds: str | None
+    scenes: int | None
     weight: float
 
     def __post_init__(self) -> None:
         check(self.weight > 0, "weight must be above 0; leave the set out instead")
+        check(self.scenes is None or self.scenes > 0, "scenes must be above 0")
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Data:
         check(len(self.train) > 0, "train must name at least one set")
         check(self.workers >= 0, "workers must be 0 or more")
         check(self.samples_per_epoch is None or self.samples_per_epoch > 0, "samples_per_epoch must be above 0")
-        endless = any(isinstance(source, Rendered) for source in self.train)
+        endless = any(isinstance(source, Rendered) and source.scenes is None for source in self.train)
         check(not (endless and self.samples_per_epoch is None), "rendered people have no end; give samples_per_epoch")
 
 

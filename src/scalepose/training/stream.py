@@ -84,4 +84,4 @@ def _rendered(source: Rendered, recipe: Recipe, card: ModelCard) -> RenderedPeop
     if card.skeleton.keypoints != COCO17.keypoints:
         raise ScaleposeError(f"rendered people have the keypoints of coco17, not those of {card.skeleton.name!r}")
     size = recipe.model.input_size
-    return RenderedPeople(recipe.augmentation, size, source.size, source.people, source.backgrounds)
+    return RenderedPeople(recipe.augmentation, size, source.size, source.people, source.backgrounds, source.scenes)

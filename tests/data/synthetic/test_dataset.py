@@ -43,3 +43,21 @@ def test_nobody_in_the_picture():
 def test_what_cannot_be_drawn_fails_at_once(size: tuple[int, int], people: int):
     with pytest.raises(ScaleposeError):
         RenderedPeople(Augmentation(), 64, size, people)
+
+
+def test_fixed_scenes_are_drawn_once(monkeypatch):
+    dataset = RenderedPeople(Augmentation(), 64, SIZE, people=1, scenes=3)
+    assert len(dataset) == 3
+    drawn = []
+    load = RenderedPeople.load
+    monkeypatch.setattr(RenderedPeople, "load", lambda self, seed: drawn.append(seed) or load(self, seed))
+    views = [dataset.sample(i, np.random.default_rng(n)) for n, i in enumerate((0, 1, 0, 2, 1, 0))]
+    assert len(drawn) == len(set(drawn)) == 3
+    assert views[0].image_id == views[2].image_id != views[1].image_id
+    assert not np.array_equal(views[0].image, views[2].image)  # another view of it
+    np.testing.assert_array_equal(dataset.sample(0, np.random.default_rng(0)).image, views[0].image)
+
+
+def test_more_scenes_than_memory_holds():
+    with pytest.raises(ScaleposeError, match=r"100000 scenes of 640×480 pixels take 114\.4 GiB"):
+        RenderedPeople(Augmentation(), 64, (640, 480), scenes=100000)
