@@ -44,6 +44,7 @@ def test_is_frozen():
         (lambda c: c["model"]["network"].update(modules="1"), r"model.network.modules must be a list"),
         (lambda c: c["loss"].update(heatmap=[1]), r"loss.heatmap has 1 weights; .* 2 resolutions"),
         (lambda c: c["model"].update(input_size=100), r"model: input_size must be a multiple of 32"),
+        (lambda c: c["model"].update(train_size=100), r"model: train_size must be a multiple of 32, or null"),
         (lambda c: c.update(name="../x"), r"name must be usable as a folder name"),
         (lambda c: c["augmentation"].update(flip=2), r"augmentation: .*flip"),
         (lambda c: c["schedule"].update(kind="cosine"), r"schedule: milestones belong to kind step"),

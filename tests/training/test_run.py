@@ -44,6 +44,7 @@ def start(recipe: Path, folder: Path) -> subprocess.Popen[str]:
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # a process group of its own, as a terminal's
     )
 
 
@@ -125,7 +126,7 @@ def test_a_signal_saves_and_says_how_to_go_on(long_recipe, alone, tmp_path, numb
     process = start(long_recipe, folder)
     wait_for(process, folder, 5)
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "--resume" in said
     assert "Traceback" not in said
@@ -133,6 +134,22 @@ def test_a_signal_saves_and_says_how_to_go_on(long_recipe, alone, tmp_path, numb
     assert done == losses(folder)[-1][0]  # nothing that was computed is lost
     assert not (folder / "model.safetensors").exists()
     resumed_is_as_if_left_alone(long_recipe, alone, folder)
+
+
+def test_ctrl_c_of_a_terminal_reaches_loading_processes_too(long_recipe, alone, tmp_path):
+    content = yaml.safe_load(long_recipe.read_text())
+    content["data"]["workers"] = 1
+    recipe = tmp_path / "workers.yaml"
+    recipe.write_text(yaml.safe_dump(content, sort_keys=False))
+    folder = tmp_path / "run"
+    process = start(recipe, folder)
+    wait_for(process, folder, 5)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert "--resume" in said
+    assert "Traceback" not in said
+    resumed_is_as_if_left_alone(recipe, alone, folder)
 
 
 def test_resume_of_nothing_begins_and_of_a_complete_run_ends(recipe_file, tmp_path, capsys):

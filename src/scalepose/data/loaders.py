@@ -5,6 +5,7 @@ workers or processes, nor on where a killed run starts again. So a run that goes
 would have seen.
 """
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -133,6 +134,7 @@ class _Collate:
 
 def _start_worker(_: int) -> None:
     cv2.setNumThreads(0)  # its thread pool does not survive a fork, and the workers are the parallelism
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: the main process saves first, then ends these
 
 
 def training_loader(

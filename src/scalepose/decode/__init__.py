@@ -44,8 +44,8 @@ def group(
     reported. The published parser takes at most 30 peaks of a type.
 
     Returns points (P, K, 2), x and y in pixels of the heatmaps with pixel centres at + 0.5, NaN where a keypoint is
-    missing; values (P, K), the heat at each keypoint, 0 where missing; scores (P,), the mean over all K values before
-    recovery. All float32.
+    missing; values (P, K), the heat at each keypoint, 0 where missing; scores (P,): in the paper profile the mean over
+    all K values before recovery, in the fast one the OKS that these let expect (`scoring`). All float32.
 
     Raises ScaleposeError when the shapes do not fit together.
     """

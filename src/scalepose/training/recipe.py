@@ -19,14 +19,23 @@ from scalepose.training.sections import read_file
 
 @dataclass(frozen=True)
 class Model:
-    """What is trained. skeleton: "coco17", "crowdpose14" or a skeleton file. input_size: side of the square input."""
+    """What is trained. skeleton: "coco17", "crowdpose14" or a skeleton file. input_size: pixels of the short side of
+    pictures in use. train_size: side of the square views that it is trained on; null: input_size.
+    """
 
     skeleton: str
     input_size: int
+    train_size: int | None
     network: Network
 
     def __post_init__(self) -> None:
         check(self.input_size > 0 and self.input_size % 32 == 0, "input_size must be a multiple of 32")
+        check(self.view_size > 0 and self.view_size % 32 == 0, "train_size must be a multiple of 32, or null")
+
+    @property
+    def view_size(self) -> int:
+        """Side of the square views that it is trained on."""
+        return self.input_size if self.train_size is None else self.train_size
 
 
 @dataclass(frozen=True)

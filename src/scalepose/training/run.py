@@ -6,6 +6,7 @@ device, or in as many processes as torchrun started, on one machine or several.
 
 import logging
 import math
+import os
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -70,6 +71,8 @@ def train(
     checkpoint = folder.checkpoint if resume and folder.checkpoint.exists() else None
     start = 0 if checkpoint is None else _batches_done(checkpoint)
 
+    if not gpu:
+        _leave_cores_to(plan.data.workers)
     _hush()
     seed_everything(plan.seed, verbose=False)
     job = open_job(plan, processes, gpu, datasets)
@@ -124,12 +127,26 @@ def train(
     except Stopped:
         processes.say(f"stopped after update {task.updates} and saved in {folder.path}; --resume goes on from there")
         return None
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise ScaleposeError(
+            f"a process that loads pictures died, killed by a signal or for want of memory. What {folder.path} holds "
+            "stays, and --resume goes on from there; fewer data.workers need less memory"
+        ) from error
     if val_loader is not None and plan.schedule.epochs % plan.validate_every:
         trainer.validate(task, val_loader, verbose=False)
     if processes.rank == 0:
         save_weights(network, folder.model, replace(network.card, evidence=_evidence(plan, task)))
     processes.say(f"done; the model is {folder.model}")
     return folder.model
+
+
+def _leave_cores_to(workers: int) -> None:
+    """Threads for the network on as many cores as loading leaves free: with more it is slower than with one."""
+    if workers and "OMP_NUM_THREADS" not in os.environ:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        torch.set_num_threads(max(1, cores - workers))
 
 
 def _computes_bf16() -> bool:

@@ -159,7 +159,7 @@ def measure_steps(recipe: str | Path, overrides: Mapping[str, str] | None = None
     return StepReport(
         recipe=str(recipe),
         network=plan.name,
-        input_size=plan.model.input_size,
+        input_size=plan.model.view_size,
         batch_size=plan.batch_size,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         rounds=rounds,

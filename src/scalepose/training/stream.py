@@ -58,7 +58,7 @@ def open_training_data(recipe: Recipe, card: ModelCard, processes: Processes, pi
             continue
         annotations = read_annotations(source.annotations, source.images, card.skeleton)
         dataset = PoseDataset(
-            annotations, recipe.augmentation, recipe.model.input_size, source.only_near_people, source.keep_empty
+            annotations, recipe.augmentation, recipe.model.view_size, source.only_near_people, source.keep_empty
         )
         processes.say(f"training on {len(dataset)} pictures of {source.annotations}")
         if annotations.problems:
@@ -83,5 +83,5 @@ def open_training_data(recipe: Recipe, card: ModelCard, processes: Processes, pi
 def _rendered(source: Rendered, recipe: Recipe, card: ModelCard) -> RenderedPeople:
     if card.skeleton.keypoints != COCO17.keypoints:
         raise ScaleposeError(f"rendered people have the keypoints of coco17, not those of {card.skeleton.name!r}")
-    size = recipe.model.input_size
+    size = recipe.model.view_size
     return RenderedPeople(recipe.augmentation, size, source.size, source.people, source.backgrounds, source.scenes)
