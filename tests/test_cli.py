@@ -277,7 +277,8 @@ def test_predict(tiny_onnx: Path, tmp_path: Path, monkeypatch, capsys: pytest.Ca
     monkeypatch.chdir(tmp_path)
     write_picture(Path("in/000000000012.jpg"), 200, 120)
     write_picture(Path("in/beach.png"), 64, 64, seed=1)
-    assert run("predict", "in", "--model", tiny_onnx, "--out", "out", "--json", "people.json") == 0
+    asked = ("predict", "in", "--model", tiny_onnx)
+    assert run(*asked, "--out", "out", "--json", "people.json", "--score", "0.1") == 0
     results = json.loads(Path("people.json").read_text())
     assert {entry["image_id"] for entry in results} == {12, "beach"}
     for name in ("000000000012.jpg", "beach.png"):
@@ -290,8 +291,10 @@ def test_predict(tiny_onnx: Path, tmp_path: Path, monkeypatch, capsys: pytest.Ca
     assert f"{len(results)} people in 2 pictures · tiny on onnxruntime" in capsys.readouterr().out
 
     everybody = Predictor(tiny_onnx)("in/beach.png")
-    expected = everybody.filter(0.1).to_coco("beach")  # the least score unless another is asked for
-    assert [entry for entry in results if entry["image_id"] == "beach"] == expected
+    assert [entry for entry in results if entry["image_id"] == "beach"] == everybody.filter(0.1).to_coco("beach")
+    assert run(*asked, "--json", "sure.json") == 0
+    sure = [entry for entry in json.loads(Path("sure.json").read_text()) if entry["image_id"] == "beach"]
+    assert sure == everybody.filter(0.2).to_coco("beach")  # the least score unless another is asked for
     assert run("predict", "in/beach.png", "--model", tiny_onnx, "--json", "all.json", "--score", "0") == 0
     assert json.loads(Path("all.json").read_text()) == everybody.to_coco("beach")
 
