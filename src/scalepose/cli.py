@@ -125,8 +125,7 @@ def predict(
     profile:
         fast: what most people want. paper: the published protocol to the digit, many times slower.
     score:
-        Leave out people scored below this, 0 to 1. By default 0.2 with fast, 0.1 with --boxes; with paper nobody is left
-        out.
+        Leave out people scored below this, 0 to 1. By default 0.2 with fast, 0.1 with --boxes, 0 with paper.
     keypoint_score:
         Leave out keypoints scored below this, 0 to 1.
     flip:

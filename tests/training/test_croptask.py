@@ -98,7 +98,7 @@ def configured(task: CropTask) -> list[dict]:
         world_size = 1
 
     task.trainer = OneProcess()  # type: ignore[assignment]
-    return task.configure_optimizers().param_groups
+    return [group for optimiser in task.configure_optimizers() for group in optimiser.param_groups]
 
 
 def test_enlarged_points_stay_where_they_are_in_the_picture():

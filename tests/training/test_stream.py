@@ -6,8 +6,8 @@ from scalepose.training.recipe import read_recipe
 from scalepose.training.stream import Stream, open_training_data
 
 
-def opened(recipe_file, rank=0, world_size=1):
-    recipe = read_recipe(recipe_file)
+def opened(recipe_file, rank=0, world_size=1, workers=0):
+    recipe = read_recipe(recipe_file, {"data.workers": str(workers)})
     return open_training_data(recipe, recipe.card(), Processes(rank, world_size, world_size), pin_memory=False)
 
 
@@ -22,6 +22,14 @@ def test_goes_on_from_any_batch(recipe_file):
             assert ours.image_ids == theirs.image_ids
             assert torch.equal(ours.images, theirs.images)
             assert torch.equal(ours.heatmaps[1], theirs.heatmaps[1])
+
+
+def test_loading_processes_go_on_from_any_batch_too(recipe_file):
+    whole = list(Stream(opened(recipe_file), epochs=3))
+    for start in (3, 10):
+        rest = list(Stream(opened(recipe_file, workers=1), epochs=3, start=start))  # whose processes begin there
+        assert [batch.image_ids for batch in rest] == [batch.image_ids for batch in whole[start:]]
+        assert all(torch.equal(a.images, b.images) for a, b in zip(rest, whole[start:], strict=True))
 
 
 def test_every_epoch_shows_every_picture_and_differs(recipe_file):

@@ -68,12 +68,14 @@ class BatchSampler(Sampler[list[Key]]):
         return self.samples_per_epoch // (self.batch_size * self.world_size)
 
     def set_epoch(self, epoch: int, start_batch: int = 0) -> None:
-        """The next `iter` gives the batches of `epoch` from number `start_batch` on (once: later epochs start at 0)."""
+        """`iter` gives the batches of `epoch` from number `start_batch` on, until this is called again: a loader with
+        processes asks for them twice before it begins.
+        """
         self.epoch = epoch
         self.start_batch = start_batch
 
     def __iter__(self) -> Iterator[list[Key]]:
-        epoch, start, self.start_batch = self.epoch, self.start_batch, 0
+        epoch, start = self.epoch, self.start_batch
         places = np.arange(self.samples_per_epoch).reshape(len(self), self.world_size, self.batch_size)
         order = self.order(epoch)
         return ([(epoch, int(p), int(order[p])) for p in batch] for batch in places[start:, self.rank])
