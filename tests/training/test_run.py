@@ -152,6 +152,24 @@ def test_ctrl_c_of_a_terminal_reaches_loading_processes_too(long_recipe, alone, 
     resumed_is_as_if_left_alone(recipe, alone, folder)
 
 
+def test_the_death_of_a_loading_process_is_named(long_recipe, tmp_path):
+    content = yaml.safe_load(long_recipe.read_text())
+    content["data"]["workers"] = 1
+    recipe = tmp_path / "workers.yaml"
+    recipe.write_text(yaml.safe_dump(content, sort_keys=False))
+    process = start(recipe, tmp_path / "run")
+    wait_for(process, tmp_path / "run", 5)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not children.exists():
+        process.kill()
+        pytest.skip("this system does not tell a process's children")
+    os.kill(int(children.read_text().split()[-1]), signal.SIGKILL)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "ScaleposeError: a process that loads pictures died" in said
+    assert (tmp_path / "run" / "last.ckpt").exists()
+
+
 def test_resume_of_nothing_begins_and_of_a_complete_run_ends(recipe_file, tmp_path, capsys):
     folder = tmp_path / "run"
     model = train(recipe_file, {"schedule.epochs": "1"}, resume=True, out=folder)

@@ -14,6 +14,7 @@ from scalepose.models.cropcards import CropCard
 from scalepose.training import table as tables
 from scalepose.training.croprecipe import CropRecipe
 from scalepose.training.kinds import read_plan
+from scalepose.training.recipe import Recipe
 from scalepose.training.sections import read_file
 from scalepose.training.table import Table, markdown, plan_cells, run_table
 
@@ -172,6 +173,55 @@ def test_mean_and_spread():
         "",
     ]
     assert "| UDP | 10.0 | 75.0 | 1 |" in markdown(table, runs[:1])
+
+
+def test_whole_pictures_are_measured_by_height_and_by_crowd(recipe_file, people, tmp_path):
+    """The tiny recipe, one epoch; rendered pictures that name their groups stand for the scale benchmark."""
+    content = json.loads((people / "person_keypoints.json").read_text())
+    for number, image in enumerate(content["images"]):
+        image["groups"] = {"person height": str(64 << number % 2)}
+    groups = tmp_path / "groups.json"
+    groups.write_text(json.dumps(content))
+    source = {"images": str(people), "annotations": str(people / "person_keypoints.json")}
+    table = {
+        "name": "tiny",
+        "recipe": str(recipe_file),
+        "test": source,
+        "scale_benchmark": source | {"annotations": str(groups)},
+        "flip": False,
+        "first": [],
+        "sizes": [{"name": "width 8", "seeds": [0], "change": {"schedule.epochs": 1}}],
+        "methods": [
+            {"name": "one", "change": {}, "at": {}},
+            {"name": "none", "change": {"model.network.deconvs": 0, "loss.heatmap": [1]}, "at": {}},
+        ],
+    }
+    path = tmp_path / "table.yaml"
+    path.write_text(yaml.safe_dump(table))
+    assert run_table(path, tmp_path / "out")
+    one, none = json.loads((tmp_path / "out" / "table.json").read_text())["cells"]
+    assert (one["views"], one["unit"]) == (10, "pictures")
+    assert one["macs"] > none["macs"]
+    assert set(one["figures"]["Photos"]) == {"AP", "AP50", "AP75", "AR"}
+    assert list(one["figures"]["Scale benchmark, AP by person height"]) == ["64", "128"]
+    heights = one["figures"]["Photos, AP by the height of the person in pixels"]
+    assert any(value is None for value in heights.values())  # nobody is so small
+    assert {"receipt.json", "scale-benchmark.json"} <= {p.name for p in (tmp_path / "out/width 8/one/0").iterdir()}
+    text = (tmp_path / "out" / "table.md").read_text()
+    assert "### width 8" in text
+    assert "Scale benchmark, AP by person height:\n\n| method | 64 | 128 | seeds |" in text
+
+
+def test_the_ablation_compares_on_equal_terms(tmp_path, monkeypatch):
+    monkeypatch.chdir(RECIPES.parent)
+    table = read_file(Table, RECIPES / "tables" / "ablation.yaml")
+    plans = [read_plan(table.recipe, cell.changes) for cell in plan_cells(table, tmp_path)]
+    assert len(plans) == 7 * 3
+    assert all(isinstance(plan, Recipe) for plan in plans)
+    alike = {repr((p.data, p.augmentation, p.optimiser, p.schedule, p.init, p.batch_size)) for p in plans}  # type: ignore[union-attr]
+    assert len(alike) == 1
+    rows = {repr((p.model, p.loss)) for p in plans}  # type: ignore[union-attr]
+    assert len(rows) == 7
 
 
 def test_the_shipped_table_compares_on_equal_terms(tmp_path, monkeypatch):
