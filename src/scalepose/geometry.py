@@ -24,6 +24,7 @@ from scalepose.errors import ScaleposeError
 Size = tuple[int, int]  # width, height
 Alignment = Literal["plain", "udp"]
 PADDING = 1.25  # of a person's box in the top-down papers
+AREA_OF_BOX = 0.53  # is the person's, where no area is stated (COCO's rule of thumb; CrowdPose's evaluation)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from scalepose.decode.duplicates import without_duplicates
 from scalepose.decode.merging import merge, merge_scores, similarity
 from scalepose.errors import ScaleposeError
 from scalepose.flow import Stages, flow
-from scalepose.geometry import Size
+from scalepose.geometry import AREA_OF_BOX, Size
 from scalepose.poses import Poses
 from scalepose.predictor import Looks, Predictor, Seen
 
@@ -32,7 +32,6 @@ LEAST_SIDE = 8.0  # picture pixels: a person's box counts as so wide and high at
 LEAST_SCORE = 0.1  # of those worth another look: half of all whom the default model finds, and nearly all real ones
 UNREAD = 0.8  # what reading again makes of the usual score: with it, people too high to be read again keep their rank
 SAME_PERSON = 0.7  # OKS of doubles
-AREA = 0.53  # of a box is the person's, by COCO's rule of thumb
 
 Opened = tuple[np.ndarray, Content]
 
@@ -119,7 +118,7 @@ class SecondLook:
         again = self._worth_it(boxes, people.scores, (image.shape[1], image.shape[0]))
         first, second = people[again], self.reader(image, boxes[again])
         sigmas = np.asarray(people.skeleton.sigmas, np.float32)
-        agreement = similarity(first.keypoints, second.keypoints, AREA * boxes[again, 2:].prod(axis=1), sigmas)
+        agreement = similarity(first.keypoints, second.keypoints, AREA_OF_BOX * boxes[again, 2:].prod(axis=1), sigmas)
         both = (first.keypoint_scores, second.keypoint_scores, agreement)  # (P, K) each
         points, values, scores = people.keypoints.copy(), people.keypoint_scores.copy(), people.scores.copy()
         points[again], values[again] = merge(first.keypoints, second.keypoints, *both)

@@ -19,10 +19,10 @@ from scalepose.data.images import read_image
 from scalepose.data.records import number_faults, numbers, person_fault, picture_fault
 from scalepose.data.regions import region_fault
 from scalepose.errors import ScaleposeError
+from scalepose.geometry import AREA_OF_BOX
 from scalepose.skeletons import Skeleton
 
 MAX_FILE_BYTES = 1 << 30  # person_keypoints_train2017.json has 0.24·10⁹
-AREA_OF_BOX = 0.53  # a person's area where none is stated, as a part of the box (CrowdPose's evaluation)
 _ROWS = 4096  # records checked at once
 
 

@@ -5,19 +5,18 @@ It knows keypoints and their sigmas, not maps or tags. COCO's OKS; OKS-NMS of th
 
 import numpy as np
 
+from scalepose.decode.areas import areas
+
 
 def similarity(points: np.ndarray, sigmas: np.ndarray, least_side: float) -> np.ndarray:
     """OKS of each person with each other: the mean over the keypoints that the second has; one that only the second
     has counts 0.
 
-    points: (P, K, 2), NaN where missing. sigmas: (K,). least_side: pixels; shorter sides of a person's box count as
-    this. The area is COCO's rule of thumb, 0.53 of the box, of the larger of the two people. → (P, P) float32,
-    [first, second].
+    points: (P, K, 2), NaN where missing. sigmas: (K,). The area is that of the larger of the two people (`areas`, with
+    `least_side`). → (P, P) float32, [first, second].
     """
     found = np.isfinite(points[..., 0])  # (P, K)
-    low = np.where(found[..., None], points, np.inf).min(axis=1)
-    high = np.where(found[..., None], points, -np.inf).max(axis=1)
-    area = 0.53 * np.maximum(high - low, least_side).prod(axis=-1)  # (P,)
+    area = areas(points, least_side)
     area = np.maximum(area[:, None], area)  # (P, P)
     x, y = np.ascontiguousarray(np.where(found[..., None], points, 0).T)  # (K, P)
     squared = np.square(x[:, :, None] - x[:, None])  # (K, P, P)

@@ -8,6 +8,8 @@ right, before large ones: with e = 1 AP grows by a fifth. It knows keypoints and
 
 import numpy as np
 
+from scalepose.decode.areas import areas
+
 ERROR = 1.0  # pixels of the map
 
 
@@ -15,12 +17,7 @@ def expected_likeness(points: np.ndarray, values: np.ndarray, sigmas: np.ndarray
     """The OKS to expect of people: mean over all keypoints of value · τ²/(τ² + e²).
 
     points: (P, K, 2) pixels of the map, NaN where missing, of people with one keypoint or more; values: (P, K), 0 where
-    missing; sigmas: (K,). least_side: pixels; shorter sides of a person's box count as this. The area is COCO's rule of
-    thumb, 0.53 of the box. → (P,) float32.
+    missing; sigmas: (K,). least_side: as for `areas`. → (P,) float32.
     """
-    found = np.isfinite(points[..., :1])
-    low = np.where(found, points, np.inf).min(axis=1)
-    high = np.where(found, points, -np.inf).max(axis=1)
-    area = 0.53 * np.maximum(high - low, least_side).prod(axis=-1)  # (P,)
-    squared = 4 * np.square(sigmas) * area[:, None]  # (P, K): τ²
+    squared = 4 * np.square(sigmas) * areas(points, least_side)[:, None]  # (P, K): τ²
     return (values * squared / (squared + ERROR**2)).mean(axis=1).astype(np.float32)
