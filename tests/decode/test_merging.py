@@ -63,6 +63,12 @@ def test_scores_fall_where_the_sure_keypoints_disagree():
     np.testing.assert_allclose(same, scores, rtol=1e-6)  # the same again says nothing new
 
 
+def test_scores_of_small_people_reach_less():
+    values = np.array([[0.8, 0.4]])  # mean 0.6; of somebody so small a third less is to be expected
+    merged = merge_scores(np.array([0.4]), np.array([0.5]), values, values, np.ones((1, 2)))
+    np.testing.assert_allclose(merged, [np.sqrt(0.4 * 0.5 * 2 / 3)], rtol=1e-6)
+
+
 def test_similarity_is_oks():
     points = np.array([[[0, 0], [3, 4], [NAN, NAN]]], np.float32)
     others = np.array([[[0, 0], [0, 0], [0, 0]]], np.float32)

@@ -33,11 +33,15 @@ def merge_scores(
     """(P,) float32: the geometric mean of each person's score and of the other one times how well both agree: the mean
     agreement of the keypoints, weighted by both their values.
 
+    Where a score is the OKS to expect (`scoring`), it is less than the mean of the values, the more so the smaller the
+    person; the other one is reduced by the same factor.
+
     scores, other_scores: (P,). values, other_values, agreement: (P, K), as for `merge`.
     """
+    reachable = np.minimum(scores / np.maximum(values.mean(axis=1), 1e-9), 1)
     weights = values * other_values
     agreed = (weights * agreement).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9)
-    return np.sqrt(scores * other_scores * agreed).astype(np.float32)
+    return np.sqrt(scores * other_scores * reachable * agreed).astype(np.float32)
 
 
 def similarity(points: np.ndarray, others: np.ndarray, areas: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
