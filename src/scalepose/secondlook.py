@@ -125,8 +125,8 @@ class SecondLook:
         scores[again] = merge_scores(first.scores, second.scores, *both)
         if self.below is not None:
             scores[boxes[:, 3] >= self.below] *= UNREAD
-        kept = without_duplicates(points, scores, sigmas, SAME_PERSON, LEAST_SIDE)
-        return Poses(points, values, scores, people.skeleton)[kept]
+        kept, scores = without_duplicates(points, scores, sigmas, SAME_PERSON, LEAST_SIDE)
+        return Poses(points[kept], values[kept], scores, people.skeleton)
 
     def _worth_it(self, boxes: np.ndarray, scores: np.ndarray, size: Size) -> np.ndarray:
         """Indices of the people to read again. boxes: (P, 4), scores: (P,), size: (w, h) of the picture."""

@@ -29,16 +29,20 @@ def similarity(points: np.ndarray, sigmas: np.ndarray, least_side: float) -> np.
 
 def without_duplicates(
     points: np.ndarray, scores: np.ndarray, sigmas: np.ndarray, most_similar: float, least_side: float
-) -> np.ndarray:
-    """Indices of the people to keep, best first: each is less than `most_similar` like every better one kept.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the people to keep, best first, and their scores, of which each is reduced to the part that the person
+    is unlike the better one that it is most like. Who is `most_similar` or more like a better one kept is left out.
 
     points: (P, K, 2), NaN where missing; scores: (P,).
     """
-    alike = similarity(points, sigmas, least_side) >= most_similar
-    left = np.ones(len(scores), bool)
-    kept: list[int] = []
-    for p in np.argsort(-scores, kind="stable").tolist():
+    order = np.argsort(-scores, kind="stable")
+    alike = similarity(points[order], sigmas, least_side)
+    left = np.ones(len(order), bool)
+    for p in range(len(order)):
         if left[p]:
-            kept.append(p)
-            left &= ~alike[p]
-    return np.array(kept, np.intp)
+            left[p + 1 :] &= alike[p, p + 1 :] < most_similar
+    better = np.triu(alike, 1)  # [better, worse]
+    reduced = scores[order] * (1 - better.max(axis=0, initial=0))
+    kept = np.flatnonzero(left)
+    kept = kept[np.argsort(-reduced[kept], kind="stable")]
+    return order[kept], reduced[kept]
