@@ -59,4 +59,5 @@ def test_scores_fall_by_the_likeness_to_better_people():
 
 def test_nobody():
     kept, scores = without_duplicates(np.zeros((0, 17, 2)), np.zeros(0), SIGMAS, 0.7, 1.0)
-    assert kept.tolist() == [] and scores.tolist() == []
+    assert kept.tolist() == []
+    assert scores.tolist() == []

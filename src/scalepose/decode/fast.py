@@ -7,7 +7,7 @@ Differs from the published parser in that
 - a second peak of a type that a person already has opens no second person with the same tag;
 - a peak amid tags of somebody else counts less: it may be a neighbour's;
 - a keypoint that lies under the same keypoint of a neighbour is looked for there, by its tag (`hidden`);
-- nothing is filled in without heat, a person found twice is reported once or scored low, and one hardly seen not at all.
+- nothing is filled in without heat, a person found twice is reported once or scored low, one hardly seen not at all.
 """
 
 import numpy as np
@@ -50,8 +50,8 @@ def group_fast(
     """heatmaps (K, h, w), tags (K, h', w', T), offsets (K, 2, h', w') → points (P, K, 2), values (P, K), scores (P,);
     all are float32.
 
-    People come best first, by the OKS that their keypoints let expect before hidden ones are added (`scoring`), less the
-    part of it that they share with a better one (`duplicates`).
+    People come best first, by the OKS that their keypoints let expect before hidden ones are added (`scoring`), less
+    the part in which they are like a better one (`duplicates`).
     """
     _, h, w = heatmaps.shape
     grid = TagGrid(tags, (w, h))
