@@ -163,7 +163,7 @@ MODELS: dict[str, ModelCard] = {
             summary="the default: small, briefly trained on little data; a beginning, see docs/default-model.md",
             evidence={
                 "data": "2,925 photos of COCO train2017, 4,500 of LSP Extended, 4,600 rendered scenes",
-                "recipe": "default-1-crops, -2-mixed, -3-centres, -4-whole, -5-larger, -6-last, means of its repetitions; "
+                "recipe": "default-1-crops, -2-mixed, -3-centres, -4-whole, -5-larger, -6-last and its repetitions; "
                 "63,700 updates, 827,000 views of pictures",
                 "seed": 0,
                 "hours": 12.6,
