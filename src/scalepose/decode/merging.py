@@ -34,7 +34,7 @@ def merge_scores(
     agreement of the keypoints, weighted by both their values.
 
     Where a score is the OKS to expect (`scoring`), it is less than the mean of the values, the more so the smaller the
-    person; the other one is reduced by the same factor.
+    person and the more like a better one (`duplicates`); the other one is reduced by the same factor.
 
     scores, other_scores: (P,). values, other_values, agreement: (P, K), as for `merge`.
     """
