@@ -3,10 +3,12 @@
 Training is cut down to seconds; otherwise the commands are the README's.
 """
 
+import importlib
 import json
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import cv2
@@ -56,9 +58,9 @@ def _write_data_set(folder: Path) -> None:
         (folder / name).write_text(json.dumps(content))
 
 
-def test_blocks_marked_to_run_do(folder: Path):
+def test_blocks_marked_to_run_do(folder: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("lightning")
-    assert [kind for kind, _ in BLOCKS] == ["bash", "python", "bash", "bash", "bash", "bash"]
+    assert [kind for kind, _ in BLOCKS] == ["bash", "python", "bash", "bash", "bash", "bash", "bash"]
     for kind, text in BLOCKS:
         if kind == "python":
             names: dict[str, object] = {}
@@ -69,6 +71,11 @@ def test_blocks_marked_to_run_do(folder: Path):
             continue
         for line in text.splitlines():
             program, verb, *arguments = shlex.split(line)
+            if program == "python":
+                module, *arguments = arguments
+                monkeypatch.setattr(sys, "argv", [module, *arguments])
+                assert (verb, importlib.import_module(module).main()) == ("-m", 0), line
+                continue
             assert program == "scalepose"
             arguments += shlex.split(QUICK) if verb in ("train", "preview") else []
             assert main([verb, *arguments]) == 0, line
