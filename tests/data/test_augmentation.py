@@ -108,6 +108,22 @@ def test_published_ranges():
     assert shifts.mean(axis=0) == pytest.approx((0, 0), abs=0.01)
 
 
+@settings(deadline=None)
+@given(SEEDS, st.floats(0, 0.4), st.floats(0, 1))
+def test_views_stay_in_the_picture_where_it_has_room(seed, outside, person_views):
+    augmentation = Augmentation((0.5, 1.5), rotation=0, translation=0.5, outside=outside, person_views=person_views)
+    view, _ = augmentation.draw_view((160, 120), scene().boxes, 64, np.random.default_rng(seed))
+    corners = view.to_image(np.array([(0.0, 0.0), (64.0, 64.0)]))
+    (x1, y1), (x2, y2) = corners.min(axis=0), corners.max(axis=0)
+    for low, high, length in ((x1, x2, 160), (y1, y2, 120)):
+        crop = high - low
+        if crop <= length:
+            assert low >= -outside * crop - 1e-6
+            assert high <= length + outside * crop + 1e-6
+        else:
+            assert abs((low + high) / 2 - length / 2) <= outside * crop + 1e-6
+
+
 def test_long_side_shows_the_whole_picture():
     sample = dataclasses.replace(STILL, side="long")(scene(), PAIR, 160, np.random.default_rng(0))
     np.testing.assert_array_equal(sample.image[20:140], scene().image)

@@ -66,6 +66,14 @@ def test_nothing_is_added_twice(files: tuple[Path, Path], tmp_path: Path):
     assert json.loads((tmp_path / "again.json").read_text()) == json.loads((tmp_path / "out.json").read_text())
 
 
+def test_nobody_labelled_is_hidden_by_a_larger_mixture(files: tuple[Path, Path], tmp_path: Path):
+    content = json.loads(files[0].read_text())
+    content["annotations"].append(person_record(8, 4, (30, 40, 10, 20)))  # a 46th part of what was found around it
+    files[0].write_text(json.dumps(content))
+    files[1].write_text(json.dumps([found(4, 2, 2, 88, 98, 0.8)]))
+    assert ignore_unlabelled(*files, tmp_path / "out.json") == (0, 0)
+
+
 def test_nobody_found(files: tuple[Path, Path], tmp_path: Path):
     files[1].write_text("[]")
     assert ignore_unlabelled(*files, tmp_path / "out.json") == (0, 0)

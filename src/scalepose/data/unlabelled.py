@@ -20,7 +20,7 @@ from scalepose.errors import ScaleposeError
 from scalepose.geometry import AREA_OF_BOX
 
 SCORE = 0.2  # what `scalepose predict` shows
-APART = 0.3  # of a found person's box, the part that a labelled person's may cover
+APART = 0.3  # of the smaller of two boxes, one found and one labelled, the part that they may share
 
 
 def ignore_unlabelled(
@@ -29,9 +29,10 @@ def ignore_unlabelled(
     """Write to `out` the annotations with a region to be ignored for everybody found whom they do not have.
 
     annotations: a COCO-style json. found: people in the same pictures, as `scalepose predict --json` writes them.
-    Somebody found is unlabelled when scored `score` or more and no annotation's box covers more than 0.3 of the box
-    around them. The region is that box, an annotation without keypoints. Returns how many regions were added, and to
-    how many pictures. Raises ScaleposeError when a file cannot be read or written, or `found` is of other pictures.
+    Somebody found is unlabelled when scored `score` or more and when the box around them shares with no annotation's
+    box more than 0.3 of the smaller of the two. The region is that box, an annotation without keypoints. Returns how
+    many regions were added, and to how many pictures. Raises ScaleposeError when a file cannot be read or written, or
+    `found` is of other pictures.
     """
     known = read_annotations(annotations)
     boxes = read_boxes(found)
@@ -77,8 +78,9 @@ def _apart(found: Boxes, labelled: np.ndarray, score: float) -> Iterator[np.ndar
     for box, certain in zip(found.boxes, found.scores, strict=True):
         low = np.maximum(box[:2], labelled[:, :2])
         high = np.minimum(box[:2] + box[2:], labelled[:, :2] + labelled[:, 2:])
-        covered = (high - low).clip(0).prod(1) / box[2:].prod()  # (P,)
-        if certain >= score and not (covered > APART).any():
+        shared = (high - low).clip(0).prod(1)  # (P,) square pixels
+        apart = shared <= APART * np.minimum(box[2:].prod(), labelled[:, 2:].prod(1))
+        if certain >= score and apart.all():
             yield box
 
 
