@@ -23,10 +23,11 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^<!-- run -->\n```(bash|python)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 QUICK = """
-    --model.input_size 64 --model.network.width 8 --model.network.stem 16 --model.network.layer1 1
-    --model.network.modules [1,1,1] --model.network.blocks 1 --model.network.deconv_blocks 1
-    --batch_size 2 --schedule.epochs 1 --validate_every 1
+    --model.network.width 8 --model.network.stem 16 --model.network.layer1 1 --model.network.modules [1,1,1]
+    --model.network.blocks 1 --batch_size 2 --schedule.epochs 1 --validate_every 1
 """
+PICTURES = "--model.input_size 64 --model.network.deconv_blocks 1"
+CROPS = "--model.crop_size [32,64] --data.samples_per_epoch 4 --init.pretrained null --compile false"
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def _write_data_set(folder: Path) -> None:
 
 def test_blocks_marked_to_run_do(folder: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("lightning")
-    assert [kind for kind, _ in BLOCKS] == ["bash", "python", "bash", "bash", "bash", "bash", "bash"]
+    assert [kind for kind, _ in BLOCKS] == ["bash", "python", *["bash"] * 6]
     for kind, text in BLOCKS:
         if kind == "python":
             names: dict[str, object] = {}
@@ -77,9 +78,18 @@ def test_blocks_marked_to_run_do(folder: Path, monkeypatch: pytest.MonkeyPatch):
                 assert (verb, importlib.import_module(module).main()) == ("-m", 0), line
                 continue
             assert program == "scalepose"
-            arguments += shlex.split(QUICK) if verb in ("train", "preview") else []
+            if verb in ("train", "preview"):
+                arguments += shlex.split(QUICK + (CROPS if "recipes/cal" in arguments[0] else PICTURES))
             assert main([verb, *arguments]) == 0, line
-    for path in ("out/people.json", "out/people.csv", "out/000000.jpg", "preview.png", "receipt.json", "mine.onnx"):
+    for path in (
+        "out/people.json",
+        "out/people.csv",
+        "out/000000.jpg",
+        "crops.png",
+        "preview.png",
+        "receipt.json",
+        "mine.onnx",
+    ):
         assert Path(path).stat().st_size > 0, path
 
 

@@ -420,7 +420,7 @@ def benchmark(
     images:
         Folder of pictures to measure on. By default some are rendered.
     training:
-        A recipe: measure loading, forward, losses, backward and optimiser of its training step.
+        A recipe for whole pictures: measure loading, forward, losses, backward and optimiser of its training step.
     json:
         File for the receipt: figures, command, commit, versions, machine.
     plot:

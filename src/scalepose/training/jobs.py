@@ -15,7 +15,7 @@ from scalepose.models.topdown import TopDown, topdown
 from scalepose.models.upscale import Upscaler, load_upscaler
 from scalepose.models.weights import load_weights, weights_file
 from scalepose.training.croprecipe import CropRecipe
-from scalepose.training.cropstream import CollateCrops, CropSets, Cut, open_crops
+from scalepose.training.cropstream import CollateCrops, CropBatch, CropSets, Cut, open_crops
 from scalepose.training.croptask import CropTask
 from scalepose.training.kinds import AnyRecipe
 from scalepose.training.parts import Plan
@@ -67,9 +67,20 @@ def _crops(recipe: CropRecipe, processes: Processes, pin_memory: bool, datasets:
     network = topdown(card)
     _begin(network, recipe, processes)
     upscaler = None if recipe.model.upscaler is None else load_upscaler(recipe.model.upscaler)
+    loader = open_training_crops(recipe, upscaler, processes, pin_memory, datasets)
+    val = recipe.data.val and read_annotations(recipe.data.val.annotations, recipe.data.val.images, card.skeleton)
+    boxes = annotated_boxes(val)[0] if val else None
+    return Job(network, loader, CropTask(network, recipe, len(loader), upscaler, boxes), val)
+
+
+def open_training_crops(
+    recipe: CropRecipe, upscaler: Upscaler | None, processes: Processes, pin_memory: bool, datasets: CropSets
+) -> DataLoader[CropBatch]:
+    """The training crops of a recipe, before its `upscaler` enlarges them, with targets for the network."""
+    card = recipe.card()
     factor = 1 if upscaler is None else upscaler.card.factor
     W, H = card.crop_size
-    loader = open_crops(
+    return open_crops(
         recipe,
         recipe.data,
         Cut(card.skeleton, (W // factor, H // factor), card.alignment, recipe.augmentation, recipe.low_res),
@@ -78,9 +89,6 @@ def _crops(recipe: CropRecipe, processes: Processes, pin_memory: bool, datasets:
         pin_memory,
         datasets,
     )
-    val = recipe.data.val and read_annotations(recipe.data.val.annotations, recipe.data.val.images, card.skeleton)
-    boxes = annotated_boxes(val)[0] if val else None
-    return Job(network, loader, CropTask(network, recipe, len(loader), upscaler, boxes), val)
 
 
 def _upscaler(recipe: UpscaleRecipe, processes: Processes, pin_memory: bool, datasets: CropSets) -> Job:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import cv2
 
-from scalepose.errors import MissingExtra
+from scalepose.errors import MissingExtra, ScaleposeError
 
 try:
     import torch
@@ -37,6 +37,7 @@ from scalepose.losses import associative_loss
 from scalepose.models.bottomup import BottomUp
 from scalepose.models.initialise import initialise
 from scalepose.models.outputs import Outputs
+from scalepose.training.kinds import read_plan
 from scalepose.training.optimisers import make_optimisers
 from scalepose.training.processes import Processes
 from scalepose.training.recipe import Recipe, read_recipe
@@ -134,7 +135,9 @@ class StepReport:
 def measure_steps(recipe: str | Path, overrides: Mapping[str, str] | None = None, rounds: int = ROUNDS) -> StepReport:
     """Measure the training step of a recipe. Raises ScaleposeError when recipe or data cannot be used."""
     machine = describe_machine()
-    plan = read_recipe(recipe, overrides)
+    plan = read_plan(recipe, overrides)
+    if not isinstance(plan, Recipe):
+        raise ScaleposeError(f"{recipe}: is no recipe for whole pictures; the steps of others are not measured")
     device = _device()
     cv2.setNumThreads(1)
     batches = _batches(plan)

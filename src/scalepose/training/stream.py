@@ -1,6 +1,7 @@
 """The training batches of a whole run in one row, from any of them on."""
 
 from collections.abc import Iterator
+from typing import Generic, TypeVar
 
 from torch.utils.data import DataLoader
 
@@ -16,14 +17,16 @@ from scalepose.training.processes import Processes
 from scalepose.training.recipe import Recipe, Rendered
 from scalepose.training.task import map_strides
 
+BatchT = TypeVar("BatchT")  # `Batch` or `CropBatch`
 
-class Stream:
+
+class Stream(Generic[BatchT]):
     """`epochs` epochs of `loader`, one after the other. What a batch holds depends on its number alone.
 
     start: number of the first batch that `iter` gives. The length is that of the whole run, whatever the start.
     """
 
-    def __init__(self, loader: DataLoader[Batch], epochs: int, start: int = 0):
+    def __init__(self, loader: DataLoader[BatchT], epochs: int, start: int = 0):
         self._loader = loader
         self._epochs = epochs
         self._start = start
@@ -31,7 +34,7 @@ class Stream:
     def __len__(self) -> int:
         return self._epochs * len(self._loader)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[BatchT]:
         sampler = self._loader.batch_sampler
         assert isinstance(sampler, BatchSampler)
         first, within = divmod(self._start, len(self._loader))
