@@ -31,7 +31,7 @@ ANNOTATIONS = "person_keypoints.json"
 JOURNAL = "scenes.jsonl"
 QUALITY = 90  # of the JPEG files
 MOST_SCENES = 10_000_000
-RENDERER = 2  # grows when the same seed gives other pictures
+RENDERER = 3  # grows when the same seed gives other pictures
 
 
 def write_scenes(
