@@ -173,6 +173,7 @@ def test_takes_a_step(path: Path):
             image=rng.integers(0, 256, (80, 90, 3), np.uint8),
             view=View((90, 80), (90, 80), ((1, 0, 0), (0, 1, 0))),
             keypoints=rng.uniform(20, 60, (3, K, 2)).astype(np.float32),
+            hidden=np.zeros((3, K), bool),
             boxes=np.array([[20, 20, 60, 60]] * 3, np.float32),
             mask=np.ones((80, 90), bool),
             channels=np.ones(K, bool),

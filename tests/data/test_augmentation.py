@@ -30,6 +30,7 @@ def scene(w=160, h=120, points=((70, 60), (90, 60), (80, 40)), box=(60, 30, 100,
         image=image,
         view=View((w, h), (w, h), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))),
         keypoints=np.array([points], np.float32),
+        hidden=np.arange(len(points))[None] == 0,
         boxes=np.array([box], np.float32),
         mask=np.ones((h, w), bool),
         channels=np.ones(3, bool),
@@ -63,6 +64,7 @@ def test_views_lead_back(seed):
     mirrored = np.linalg.det(np.asarray(sample.view.matrix)[:, :2]) < 0
     points = sample.view.to_image(sample.keypoints.astype(np.float64))
     expected = before.keypoints[:, PAIR.flip_index] if mirrored else before.keypoints
+    assert sample.hidden.tolist() == [[False, True, False] if mirrored else [True, False, False]]
     np.testing.assert_allclose(points, expected, atol=1e-3)
     np.testing.assert_allclose(sample.view.to_input(sample.view.to_image(points)), points, atol=1e-6)
 
@@ -233,7 +235,8 @@ def test_ranges_may_come_as_lists():
 
 def test_coco_left_and_right_change_places():
     points = np.stack([np.arange(17) * 5.0 + 20, np.full(17, 60)], axis=1)
-    before = dataclasses.replace(scene(), keypoints=points[None].astype(np.float32), channels=np.ones(17, bool))
+    before = dataclasses.replace(scene(), keypoints=points[None].astype(np.float32))
+    before = dataclasses.replace(before, hidden=np.zeros((1, 17), bool), channels=np.ones(17, bool))
     mirrored = dataclasses.replace(STILL, flip=1)(before, COCO17, 120, np.random.default_rng(0))
     np.testing.assert_allclose(mirrored.keypoints[0, 5, 0], 120 - (points[6, 0] - 20))
 

@@ -16,6 +16,7 @@ def sample(keypoints, number=0, size=64):
         image=np.random.default_rng(number).integers(0, 255, (size, size, 3), np.uint8),
         view=View((size, size), (size, size), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))),
         keypoints=keypoints.astype(np.float32),
+        hidden=np.zeros(keypoints.shape[:2], bool),
         boxes=np.zeros((len(keypoints), 4), np.float32),
         mask=np.ones((size, size), bool),
         channels=np.array([True, True, False]),

@@ -67,6 +67,22 @@ def test_empty_pictures_by_choice(small_set):
         PoseDataset(nobody, STILL, 90)
 
 
+def test_a_share_of_the_hidden_keypoints_is_taught(small_set):
+    def edit(content):
+        for person in content["annotations"]:
+            person["keypoints"][2::3] = [1] * 10 + [2] * 7
+
+    annotations = edited(small_set, edit)
+    rng = np.random.default_rng(0)
+    whole, none, third = (PoseDataset(annotations, STILL, 90, hidden=share) for share in (1, 0, 0.3))
+    assert whole.load(0).hidden.tolist() == [[True] * 10 + [False] * 7]
+    np.testing.assert_array_equal(whole.sample(0, rng).keypoints, none.load(0).keypoints - (0, 5))
+    assert np.isnan(none.sample(0, rng).keypoints[:, :10]).all()
+    taught = np.array([~np.isnan(third.sample(0, rng).keypoints[0, :, 0]) for _ in range(200)])
+    assert taught[:, :10].mean() == pytest.approx(0.3, abs=0.04)  # 2,000 draws: three sigma are 0.03
+    assert taught[:, 10:].all()
+
+
 def test_only_near_people(small_set):
     sample = PoseDataset(read_annotations(small_set), STILL, 90, only_near_people=True).load(0)
     assert sample.mask[20:90, 10:50].all()

@@ -65,7 +65,7 @@ def recipe_file(pictures: Path) -> Path:
     content["model"]["input_size"] = 64
     source = {"images": str(pictures / "images"), "annotations": str(pictures / "people.json")}
     content["data"] = {
-        "train": [source | {"weight": 1, "only_near_people": False, "keep_empty": False}],
+        "train": [source | {"weight": 1, "only_near_people": False, "keep_empty": False, "hidden": 1}],
         "val": None,
         "workers": 0,
         "samples_per_epoch": None,

@@ -11,7 +11,9 @@ from scalepose.training.processes import Processes
 from scalepose.training.recipe import Rendered, Source, read_recipe
 from scalepose.training.stream import Stream, open_training_data
 
-RENDERED = {"data": "synthetic", "size": [96, 64], "people": 1, "backgrounds": None, "scenes": None, "weight": 1}
+RENDERED = {
+    "data": "synthetic", "size": [96, 64], "people": 1, "backgrounds": None, "scenes": None, "weight": 1, "hidden": 1,
+}  # fmt: skip
 
 
 @pytest.fixture

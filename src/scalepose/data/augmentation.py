@@ -108,6 +108,7 @@ class Augmentation:
             image=self._appearance(view.warp(sample.image), rng),
             view=view,
             keypoints=keypoints[:, skeleton.flip_index] if mirrored else keypoints,
+            hidden=sample.hidden[:, skeleton.flip_index] if mirrored else sample.hidden,
             boxes=_turned(sample.boxes, view),
             mask=known > 127,
             channels=sample.channels[skeleton.flip_index] if mirrored else sample.channels,

@@ -46,6 +46,8 @@ class PoseDataset:
     augmentation: applied to every sample. input_size: its width and height, in pixels.
     only_near_people: only the surroundings of labelled people are known; for data sets in which others stand unmarked.
     keep_empty: also use pictures without anybody, to learn where nobody is.
+    hidden: share of the keypoints labelled as hidden that are taught, drawn anew for every sample; the others are as if
+    not labelled.
     Raises ScaleposeError when no picture is left.
     """
 
@@ -56,11 +58,13 @@ class PoseDataset:
         input_size: int,
         only_near_people: bool = False,
         keep_empty: bool = False,
+        hidden: float = 1,
     ):
         self.skeleton: Skeleton = annotations.skeleton
         self.augmentation = augmentation
         self.input_size = input_size
         self.only_near_people = only_near_people
+        self.hidden = hidden
         self.pictures = tuple(p for p in annotations.pictures if p.people or keep_empty)
         if not self.pictures:
             raise ScaleposeError(f"{annotations.source}: no picture with people is left to train on")
@@ -85,11 +89,12 @@ class PoseDataset:
         if (w, h) != (picture.width, picture.height):
             stated = f"the annotations say {picture.width}×{picture.height}"
             raise ScaleposeError(f"{picture.path}: has {w}×{h} pixels, {stated}")
-        keypoints, boxes = _people(picture, len(self.skeleton))
+        keypoints, hidden, boxes = _people(picture, len(self.skeleton))
         return Sample(
             image=image,
             view=View((w, h), (w, h), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))),
             keypoints=keypoints,
+            hidden=hidden,
             boxes=boxes,
             mask=known_mask(picture, self.only_near_people) > 0,
             channels=self.channels,
@@ -98,7 +103,7 @@ class PoseDataset:
 
     def sample(self, index: int, rng: np.random.Generator) -> Sample:
         """The picture as the network will see it, changed at random by `rng`."""
-        return self.augmentation(self.load(index), self.skeleton, self.input_size, rng)
+        return self.augmentation(self.load(index).with_hidden(self.hidden, rng), self.skeleton, self.input_size, rng)
 
     @property
     def sources(self) -> tuple[tuple[int, float], ...]:
@@ -146,10 +151,11 @@ class Mixture(Generic[SampleT_co]):
         return tuple((len(dataset), weight) for dataset, weight in zip(self.datasets, self.weights, strict=True))
 
 
-def _people(picture: Picture, K: int) -> tuple[np.ndarray, np.ndarray]:
-    """(P, K, 2) keypoints with NaN for unlabelled ones, and (P, 4) boxes as corners, of the people with any."""
+def _people(picture: Picture, K: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(P, K, 2) keypoints with NaN for unlabelled ones, (P, K) which of them are hidden, and (P, 4) boxes as corners,
+    of the people with any."""
     people = [person for person in picture.people if person.labelled]
     keypoints = np.array([person.keypoints for person in people], np.float32).reshape(-1, K, 3)
     boxes = np.array([person.box for person in people], np.float32).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
-    return np.where(keypoints[..., 2:] > 0, keypoints[..., :2], np.float32(np.nan)), boxes
+    return np.where(keypoints[..., 2:] > 0, keypoints[..., :2], np.float32(np.nan)), keypoints[..., 2] == 1, boxes

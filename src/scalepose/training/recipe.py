@@ -42,7 +42,8 @@ class Model:
 class Source:
     """One training set. weight: its share of the pictures drawn, relative to the other sets. only_near_people: the
     loss looks only around annotated people, for sets that leave others unmarked. keep_empty: pictures without anybody
-    are drawn too.
+    are drawn too. hidden: share of the keypoints labelled as hidden (v = 1) that are taught; the others are as if not
+    labelled.
     """
 
     images: str
@@ -50,9 +51,11 @@ class Source:
     weight: float
     only_near_people: bool
     keep_empty: bool
+    hidden: float
 
     def __post_init__(self) -> None:
         check(self.weight > 0, "weight must be above 0; leave the set out instead")
+        check(0 <= self.hidden <= 1, "hidden must be from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,8 @@ class Rendered:
     """A training set without files: people rendered while the network trains. data: says so. size: width and height in
     pixels before augmentation. people: in every picture, or null for as many as photos show. backgrounds: a folder of
     photos to stand behind them, or null for drawn places. scenes: how many there are, each drawn once and kept in
-    memory, or null for no picture twice. weight: as for `Source`.
+    memory, or null for no picture twice. weight, hidden: as for `Source`. Rendered people have labels wherever joints
+    are; photos mostly where one would guess them.
     """
 
     data: Literal["synthetic"]
@@ -69,9 +73,11 @@ class Rendered:
     backgrounds: str | None
     scenes: int | None
     weight: float
+    hidden: float
 
     def __post_init__(self) -> None:
         check(self.weight > 0, "weight must be above 0; leave the set out instead")
+        check(0 <= self.hidden <= 1, "hidden must be from 0 to 1")
         check(self.scenes is None or self.scenes > 0, "scenes must be above 0")
 
 

@@ -61,7 +61,12 @@ def open_training_data(recipe: Recipe, card: ModelCard, processes: Processes, pi
             continue
         annotations = read_annotations(source.annotations, source.images, card.skeleton)
         dataset = PoseDataset(
-            annotations, recipe.augmentation, recipe.model.view_size, source.only_near_people, source.keep_empty
+            annotations,
+            recipe.augmentation,
+            recipe.model.view_size,
+            source.only_near_people,
+            source.keep_empty,
+            source.hidden,
         )
         processes.say(f"training on {len(dataset)} pictures of {source.annotations}")
         if annotations.problems:
@@ -87,4 +92,6 @@ def _rendered(source: Rendered, recipe: Recipe, card: ModelCard) -> RenderedPeop
     if card.skeleton.keypoints != COCO17.keypoints:
         raise ScaleposeError(f"rendered people have the keypoints of coco17, not those of {card.skeleton.name!r}")
     size = recipe.model.view_size
-    return RenderedPeople(recipe.augmentation, size, source.size, source.people, source.backgrounds, source.scenes)
+    return RenderedPeople(
+        recipe.augmentation, size, source.size, source.people, source.backgrounds, source.scenes, source.hidden
+    )

@@ -34,6 +34,20 @@ def test_what_is_loaded_is_the_scene_of_the_seed():
         assert box == pytest.approx((x, y, x + w, y + h))
 
 
+def test_hidden_keypoints_need_not_be_taught():
+    visible = RenderedPeople(Augmentation(), 64, SIZE, people=2, hidden=0)
+    everything = RenderedPeople(Augmentation(), 64, SIZE, people=2)
+    rng = np.random.default_rng(5)
+    for _ in range(5):
+        state = rng.bit_generator.state
+        seen = np.isfinite(visible.sample(0, rng).keypoints[..., 0])
+        after = rng.bit_generator.state
+        rng.bit_generator.state = state
+        scene = everything.load(int(rng.integers(2**47)))
+        assert seen.sum() == (np.isfinite(scene.keypoints[..., 0]) & ~scene.hidden).sum()
+        rng.bit_generator.state = after
+
+
 def test_nobody_in_the_picture():
     sample = RenderedPeople(Augmentation(), 64, SIZE, people=0).sample(0, np.random.default_rng(0))
     assert sample.keypoints.shape == (0, 17, 2)

@@ -24,7 +24,7 @@ class RenderedPeople:
 
     size: (W, H) pixels of the pictures before augmentation. people: in every picture; None: as many as photos show.
     backgrounds: a folder of photos to stand behind them, or None for drawn places. scenes: how many there are, drawn
-    when they are first asked for and then kept; None: no scene comes twice.
+    when they are first asked for and then kept; None: no scene comes twice. hidden: as for `PoseDataset`.
     Raises ScaleposeError when no picture can be drawn that way, or the scenes need more memory than `MOST_BYTES`.
     """
 
@@ -36,6 +36,7 @@ class RenderedPeople:
         people: int | None = None,
         backgrounds: str | Path | None = None,
         scenes: int | None = None,
+        hidden: float = 1,
     ):
         W, H = size
         needed = 0 if scenes is None else scenes * W * H * 4
@@ -51,6 +52,7 @@ class RenderedPeople:
         self.people = people
         self.photos = None if backgrounds is None else Photos(backgrounds)
         self.scenes = scenes
+        self.hidden = hidden
         self._kept: dict[int, Sample] = {}
         self.load(0)  # fails now, not in the middle of a run
 
@@ -68,6 +70,7 @@ class RenderedPeople:
             image=image,
             view=View((W, H), (W, H), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))),
             keypoints=np.where(points[..., 2:] > 0, points[..., :2], np.float32(np.nan)),
+            hidden=points[..., 2] == 1,
             boxes=boxes,
             mask=np.ones((H, W), bool),
             channels=np.ones(17, bool),
@@ -82,7 +85,7 @@ class RenderedPeople:
             if index not in self._kept:
                 self._kept[index] = self.load(FIRST + index)
             scene = self._kept[index]
-        return self.augmentation(scene, self.skeleton, self.input_size, rng)
+        return self.augmentation(scene.with_hidden(self.hidden, rng), self.skeleton, self.input_size, rng)
 
     @property
     def sources(self) -> tuple[tuple[int, float], ...]:
