@@ -36,6 +36,9 @@ VERBS = (
 )
 
 
+LONG = "long" * 80  # more than any file system takes
+
+
 def run(*arguments: str | Path) -> int:
     """The exit status of `scalepose ARGUMENTS`, in this process."""
     return main([str(argument) for argument in arguments])
@@ -106,6 +109,17 @@ def test_version(capsys: pytest.CaptureFixture[str]):
         (["check", "no.json"], "no.json"),
         (["predict", "a.jpg", "--model", "nothing-like-it"], "nothing-like-it"),
         (["predict", "a.jpg", "--model", "no.onnx"], "no.onnx"),
+        (["predict", "a.jpg", "--model", LONG + ".onnx"], "no such file"),
+        (["predict", "a.jpg", "--json", LONG], "File name too long"),
+        (["predict", "a.jpg", "--out", LONG], "File name too long"),
+        (["predict", "a.jpg", "--boxes", "b.json", "--json", LONG], "b.json: cannot be read"),
+        (["predict", f"{LONG}/*.jpg", "--boxes", "a.jpg"], "not valid json"),
+        (["check", LONG], "File name too long"),
+        (["check", f"{LONG}/people.json"], "File name too long"),
+        (["evaluate", "--annotations", LONG, "--json", "r.json"], "File name too long"),
+        (["export", LONG, "--out", "o.onnx"], "models"),
+        (["evaluate", "--annotations", "no.json", "--finder", "x"], "--boxes people"),
+        (["evaluate", "--annotations", "no.json", "--finder", "x", "--boxes", "annotations"], "--boxes people"),
     ],
 )
 def test_mistake_is_one_line_and_status_2(
@@ -137,7 +151,9 @@ def test_missing_extra_says_what_to_install(tmp_path: Path, monkeypatch, capsys:
     assert capsys.readouterr().err == "scalepose: torch is not installed; run: pip install 'scalepose[torch]'\n"
 
 
-@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt(), 130), (ScaleposeError("no"), 2)])
+@pytest.mark.parametrize(
+    ("error", "status"), [(KeyboardInterrupt(), 130), (ScaleposeError("no"), 2), (OSError("no"), 2)]
+)
 def test_exit_status_of_what_stops_a_verb(error: BaseException, status: int, monkeypatch):
     def stop(_: object) -> None:
         raise error
@@ -190,6 +206,22 @@ def test_reader_that_leaves_early_is_no_error():
     assert done.returncode == 141
 
 
+def test_names_that_are_no_text_can_be_printed(tmp_path: Path):
+    path = write_data_set(tmp_path)
+    content = json.loads(path.read_text())
+    content["images"][0]["file_name"] = "\ud800.jpg"
+    content["images"][1]["id"] = "\udcff"
+    content["images"][2]["file_name"] = "café.jpg"
+    path.write_text(json.dumps(content))
+    done = process("-m", "scalepose", "check", str(path), env=os.environ | {"PYTHONIOENCODING": "utf-8"})
+    assert done.returncode == 1
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"{path}: image 1: file_name is '\\ud800.jpg', which is no text"
+    assert lines[1] == f"{path}: image \\udcff: id is '\\udcff', which is no text"
+    assert "café.jpg: there is no such file" in done.stdout
+
+
 # ---- models, check, doctor
 
 
@@ -240,7 +272,9 @@ def test_doctor_names_what_is_wrong(monkeypatch, tiny_onnx: Path, capsys: pytest
 
 def test_doctor_without_extras(monkeypatch, capsys: pytest.CaptureFixture[str]):
     installed = dict(metadata.packages_distributions())
-    for module in ("torch", "onnx", "lightning"):
+    required = [*(metadata.requires("scalepose") or ()), "openvino; extra == 'openvino'"]
+    monkeypatch.setattr(metadata, "requires", lambda name: required)
+    for module in ("torch", "onnx", "lightning", "openvino"):
         installed.pop(module, None)
     installed["cv2"] = ["opencv-python-headless", "opencv-python-headless", "numpy"]
     monkeypatch.setattr(metadata, "packages_distributions", lambda: installed)
@@ -250,7 +284,8 @@ def test_doctor_without_extras(monkeypatch, capsys: pytest.CaptureFixture[str]):
     assert (
         "off  [torch] to run .safetensors files and import published weights: torch missing; run: pip install" in said
     )
-    assert "pip install 'scalepose[train]'" in said
+    for extra in ("train", "export", "openvino"):
+        assert f"pip install 'scalepose[{extra}]'" in said
     assert "warn numpy" in said
     assert "both bring cv2" in said
     assert "fail the default model does not run: nowhere.onnx" in said

@@ -40,6 +40,15 @@ def test_plain_heatmaps_are_quantised():
     assert 0.3 < error.mean() < 4 * 0.7
 
 
+def test_files_are_read_as_people_see_them(tmp_path):
+    pillow = pytest.importorskip("PIL.Image")
+    exif = pillow.Exif()
+    exif[274] = 6  # to be turned to the right
+    pillow.fromarray(np.rot90(PICTURE)).save(tmp_path / "turned.png", exif=exif)
+    poses = CropPredictor(BlobRuntime("cal"))(tmp_path / "turned.png", BOXES)
+    np.testing.assert_array_equal(poses.keypoints, CropPredictor(BlobRuntime("cal"))(PICTURE, BOXES).keypoints)
+
+
 @pytest.mark.parametrize("alignment_head", ["cal", "dark"])
 def test_low_resolution_keeps_the_place(alignment_head):
     low = Degradation((24, 32))

@@ -138,3 +138,12 @@ def test_points_far_outside_can_be_drawn():
     image = np.zeros((20, 20, 3), np.uint8)
     points = np.array([[[-1e9, 1e9], [10.5, 10.5]]])
     assert Poses(points, np.ones((1, 2)), np.ones(1), PAIR).draw(image)[10, 10].any()
+
+
+def test_nobody_is_left_without_a_keypoint():
+    points = np.array([[[1, 8], [5, 2]], [[np.nan] * 2, [3, 4]], [[np.nan] * 2] * 2], np.float32)
+    values, scores = np.array([[0.9, 0.2], [0, 0.4], [0, 0]]), np.array([0.9, 0.8, 0.7])
+    three = Poses(points, values, scores, PAIR)
+    assert three.filter(keypoint_score=0.5).scores.tolist() == [np.float32(0.9)]
+    assert len(three.filter()) == 2
+    assert len(three.filter(keypoint_score=0.95)) == 0

@@ -16,6 +16,10 @@ __version__ = "0.1.0"
 # process takes one of their cores, a network was measured 80 times as slow. A value set by the user stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+# A net under `data.images.MAX_PIXELS`, should a file's header deceive it: OpenCV decodes no picture of more pixels.
+# Read once, when cv2 is loaded; where that came first, its own limit holds, five times as many. The user's stays.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "200000000")
+
 if TYPE_CHECKING:
     from scalepose.crops import CropPredictor as CropPredictor
     from scalepose.errors import ScaleposeError as ScaleposeError

@@ -8,6 +8,7 @@ traceback.
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -57,6 +58,9 @@ app = App(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (by default this process's) and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
         status = app(arguments)
         sys.stdout.flush()
@@ -76,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has seen enough; nothing may be left for Python to flush when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:  # where no better message was found: a disk that is full, a file that vanished
+        print(f"scalepose: {error}", file=sys.stderr)
+        return 2
 
 
 @app.command
@@ -127,7 +134,7 @@ def predict(
     score:
         Leave out people scored below this, 0 to 1. By default 0.2 with fast, 0.1 with --boxes, 0 with paper.
     keypoint_score:
-        Leave out keypoints scored below this, 0 to 1.
+        Leave out keypoints scored below this, 0 to 1, and people of whom none is left.
     flip:
         Average with the mirrored picture: better and twice as slow. By default as the profile has it; with --boxes, no.
     scales:
@@ -232,6 +239,8 @@ def evaluate(
         As for `predict`.
     """
     _check_second_look(second_look, second_look_below, reader, boxes is not None or results is not None)
+    if finder != "default" and boxes != "people":
+        raise ScaleposeError("--finder finds the people whose crops are read; add --boxes people")
     if boxes is not None:
         if results is not None or scales is not None or profile == "paper":
             raise ScaleposeError(

@@ -71,13 +71,13 @@ class CropPredictor:
     ) -> Poses:
         """One person for each box, in the order of the boxes.
 
-        image: a picture file (as its pixels lie in it: EXIF is ignored) or an (H, W, 3) uint8 RGB array. boxes: (P, 4),
-        x, y, width, height in its pixels. box_scores: (P,), how sure each box is; by default 1.
+        image: a picture file, turned as its EXIF says, as `Predictor` does; or an (H, W, 3) uint8 RGB array.
+        boxes: (P, 4), x, y, width, height in its pixels. box_scores: (P,), how sure each box is; by default 1.
         Every person has all keypoints; a value near 0 says that the network saw none. A person's score is the box's,
         times the mean of the values above 0.2.
         Raises ScaleposeError when the file cannot be read, the array is no picture, or a box is unusable.
         """
-        image = read_image(image) if isinstance(image, (str, Path)) else image
+        image = read_image(image, exif=True) if isinstance(image, (str, Path)) else image
         check_image(image)
         boxes, box_scores = _checked(boxes, box_scores, (image.shape[1], image.shape[0]))
         P, K = len(boxes), len(self.card.skeleton)

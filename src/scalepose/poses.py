@@ -66,14 +66,16 @@ class Poses:
         return boxes
 
     def filter(self, score: float = 0.0, keypoint_score: float = 0.0) -> "Poses":
-        """Only people scored at least `score`; keypoints below `keypoint_score` become missing (NaN, score 0)."""
+        """Only people scored at least `score`; keypoints below `keypoint_score` become missing (NaN, score 0), and who
+        has none left is left out.
+        """
         weak = ~(self.keypoint_scores >= keypoint_score)
         poses = replace(
             self,
             keypoints=np.where(weak[..., None], np.float32(np.nan), self.keypoints),
             keypoint_scores=np.where(weak, np.float32(0), self.keypoint_scores),
         )
-        return poses[self.scores >= score]
+        return poses[(self.scores >= score) & np.isfinite(poses.keypoints[..., 0]).any(axis=1)]
 
     @classmethod
     def empty(cls, skeleton: Skeleton) -> "Poses":

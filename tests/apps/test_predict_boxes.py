@@ -59,6 +59,13 @@ def test_everything_is_written(folder, capsys):
     assert capsys.readouterr().out.startswith("3 people in 2 pictures · blobs on blobs · ")
 
 
+def test_pictures_may_lie_in_the_folder_out(folder):
+    (folder / "photos").rename(folder / "out")
+    boxes = write(folder, [box("beach", *PLACES[1])])
+    assert predict(boxes, "out/b*.png", json=folder / "people.json") == 0
+    assert len(json.loads((folder / "people.json").read_text())) == 1
+
+
 def test_annotations_find_their_pictures_by_name(folder, capsys):
     assert predict(write(folder, annotations()), json=folder / "people.json") == 1
     shown = capsys.readouterr()

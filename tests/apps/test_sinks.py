@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalepose.apps.sinks import CocoResults, Drawings, Identity, Result, Sink, Table, identify
+from scalepose.apps.sinks import CocoResults, Drawings, Identity, Result, Sink, Table, choose_sinks, identify
 from scalepose.errors import ScaleposeError
 from scalepose.poses import CSV_FIELDS, Poses
 from scalepose.skeletons import COCO17
@@ -49,6 +49,17 @@ def test_identities_that_would_collide_are_told_apart():
     assert ids("a.jpg", "a.png") == ["a.jpg", "a.png"]
     assert ids("01.jpg", "1.jpg") == ["01.jpg", "1.jpg"]
     assert identify([]) == []
+
+
+def test_pictures_on_two_drives(monkeypatch: pytest.MonkeyPatch):
+    def on_windows(paths: list[str]) -> str:
+        raise ValueError("Paths don't have the same drive")
+
+    monkeypatch.setattr("os.path.commonpath", on_windows)
+    assert names("C:/x/1.jpg", "D:/2.jpg") == ["1.jpg", "2.jpg"]
+    monkeypatch.setattr("os.path.abspath", lambda path: f"{path}")
+    assert names("C:/x/1.jpg", "D:/x/1.jpg", "D:/2.jpg") == ["C/x/1.jpg", "D/x/1.jpg", "2.jpg"]
+    assert names("//host/x/1.jpg", "D:/1.jpg") == ["host/x/1.jpg", "D/1.jpg"]
 
 
 @given(st.sets(st.from_regex(r"([ab]/){0,2}[01a]{1,2}\.(jpg|png)", fullmatch=True), min_size=1))
@@ -156,3 +167,10 @@ def test_drawings_keep_names_and_folders(tmp_path: Path):
 def test_every_sink_is_a_sink(tmp_path: Path):
     sinks: list[Sink] = [CocoResults(tmp_path / "j"), Table(tmp_path / "c"), Drawings(tmp_path)]
     assert all(str(tmp_path) in sink.describe() for sink in sinks)
+
+
+def test_a_file_holds_one_thing(tmp_path: Path):
+    for json_file, csv_file in ((tmp_path / "r", tmp_path / "." / "x" / ".." / "r"), (tmp_path / "people.csv", None)):
+        with pytest.raises(ScaleposeError, match="cannot hold both"):
+            choose_sinks([], [], tmp_path, json_file, csv_file, None, tmp_path)
+    assert len(choose_sinks([], [], None, tmp_path / "r.json", tmp_path / "r.csv", None, tmp_path)) == 2

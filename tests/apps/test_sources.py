@@ -68,6 +68,11 @@ def test_loops_of_links_end(album: Path):
     assert names("album/**/*.jpg") == ["frame2.jpg", "frame10.jpg"]
 
 
+def test_link_to_itself_is_no_picture(album: Path):
+    (album / "round.jpg").symlink_to("round.jpg")
+    assert names("album/frame*", "album/*.jpg", leave_out=Path("out")) == names("album/frame*")
+
+
 def test_explicit_file_of_unknown_suffix_is_left_to_its_content(album: Path):
     assert names("album/notes.txt") == ["notes.txt"]
 
@@ -78,7 +83,12 @@ def test_earlier_drawings_are_not_read_again(album: Path):
     assert len(names("album", leave_out=album / "out")) == 4
     assert len(names("album/**/*.png", leave_out=album / "out")) == 1
     assert len(names("album/*", leave_out=album / "out")) == 4
-    assert names("album/out", leave_out=album / "out") == ["frame1.png"]  # asked for by name
+    (album / "out" / "deep").mkdir()
+    (album / "out" / "deep" / "frame3.png").write_bytes(b"x")
+    # Asked for by name.
+    for source in ("album/out", "album/out/*"):
+        assert names(source, leave_out=album / "out") == ["frame3.png", "frame1.png"]
+    assert names(f"{album}/out/deep/*.png", leave_out=Path("album/out")) == ["frame3.png"]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +97,7 @@ def test_earlier_drawings_are_not_read_again(album: Path):
         ("album/missing.jpg", "there is no such file or folder"),
         ("album/*.bmp", "no picture fits this pattern"),
         ("album/**x", "pattern"),
+        (f"{'long' * 80}/*.jpg", "this pattern cannot be read"),
         ("empty", "this folder holds no picture"),
         ("film.mp4", "this version reads pictures only"),
         ("pipe.jpg", "this is no ordinary file"),
@@ -115,6 +126,15 @@ def test_unreadable_folder_is_named(album: Path):
         "album/Deep: this folder cannot be read (Permission denied)"
     ]
     assert len(found.pictures) == 3
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_pictures_that_may_not_be_looked_at_are_left_to_the_reader(album: Path):
+    (album / "Deep").chmod(0o444)  # names can be listed, and no more
+    try:
+        assert names("album") == ["UPPER.JPG", "frame1.png", "frame2.jpg", "frame10.jpg"]
+    finally:
+        (album / "Deep").chmod(0o755)
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1), min_size=2))

@@ -128,6 +128,8 @@ BROKEN_IMAGES = {
     "name a number": (IMAGE | {"id": 3, "file_name": 5}, "file_name is 5"),
     "name empty": (IMAGE | {"id": 3, "file_name": ""}, "file_name is ''"),
     "name with nul": (IMAGE | {"id": 3, "file_name": "a\0.jpg"}, "a file name is needed"),
+    "name no text": (IMAGE | {"id": 3, "file_name": "\ud800.jpg"}, r"file_name is '\ud800.jpg', which is no text"),
+    "id no text": (IMAGE | {"id": "\udcff", "file_name": "b.jpg"}, r"id is '\udcff', which is no text"),
     "name upwards": (IMAGE | {"id": 3, "file_name": "../../etc/passwd"}, "leads out of the folder"),
     "name upwards inside": (IMAGE | {"id": 3, "file_name": "a/../../b.jpg"}, "leads out of the folder"),
     "name absolute": (IMAGE | {"id": 3, "file_name": "/etc/passwd"}, "leads out of the folder"),

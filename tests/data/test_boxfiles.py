@@ -60,7 +60,9 @@ def test_people_found_before(write):
     file = read_boxes(write(entries))
     np.testing.assert_allclose(file.people[1].boxes, [(1, 11, 38, 118)])
     assert file.people[1].scores.tolist() == [np.float32(0.3)]
-    assert "not a finite number" in file.problems[0].reason
+    assert [str(problem) for problem in file.problems] == [
+        f"{file.source}: detection number 2: has fewer than two keypoints"
+    ]
 
 
 def test_pictures_are_told_by_name_and_folder(write):
@@ -88,6 +90,7 @@ def test_pictures_are_told_by_name_and_folder(write):
         ({"image_id": 1}, "neither bbox nor keypoints"),
         ({"image_id": 1, "keypoints": [1, 2]}, "x, y, score"),
         ({"image_id": 1, "keypoints": [{}, 2, 3]}, "finite"),
+        ({"image_id": 1, "keypoints": [0, 0, 0, 1, 2, 1]}, "fewer than two keypoints"),
     ],
 )
 def test_a_broken_entry_is_named_and_the_rest_kept(write, entry, reason):

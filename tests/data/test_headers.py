@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from scalepose.data.headers import read_header
+from scalepose.data.images import decode_image
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (37, 53, 3), np.uint8)
 KINDS = {
@@ -39,6 +40,32 @@ def test_lossy_webp_and_files_made_by_hand():
         header = read_header(data)
         assert header is not None
         assert (header.width, header.height) == (53, 37)
+
+
+def test_no_header_hides_a_larger_picture():
+    """What the decoders read counts, whatever else a file holds."""
+    tags = ((256, 9, 53), (257, 4, 37), (256, 4, 1), (257, 4, 1))
+    tiff = b"II*\0" + struct.pack("<IH", 8, 4) + b"".join(struct.pack("<HHII", t, k, 1, v) for t, k, v in tags)
+    pgm = b"P5 # a comment\r53 37\n#\n1 1\n255\n"
+    jp2 = encoded(".jp2")
+    siz = b"\xff\x4f\xff\x51" + struct.pack(">HHIIII", 41, 0, 1, 1, 0, 0)
+    at = jp2.index(b"jp2c") - 4
+    small = jp2[:at] + struct.pack(">I4s", 8 + len(siz), b"xml ") + siz + jp2[at:]
+    large = jp2[:at] + struct.pack(">I4sQ", 1, b"xml ", 16 + len(siz)) + siz + jp2[at:]
+    for data in (tiff, pgm, small, large, jp2[at + 8 :]):
+        header = read_header(data)
+        assert header is not None
+        assert (header.width, header.height) == (53, 37)
+    for data in (small, large, jp2[at + 8 :]):
+        assert decode_image(data, "a.jp2").shape == PICTURE.shape
+
+
+def test_jp2_without_a_picture_is_broken():
+    jp2 = encoded(".jp2")
+    at = jp2.index(b"jp2c") - 4
+    for data in (jp2[:at], jp2[:at] + struct.pack(">I4s", 0, b"xml "), jp2[: at + 8] + jp2[at + 12 :]):
+        with pytest.raises((ValueError, struct.error)):
+            read_header(data)
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"<html>", b"%PDF-1.7", b"RIFF0000WAVE", bytes(100)])

@@ -2,12 +2,15 @@ import os
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
+from threading import Event, Thread, current_thread
 
 import cv2
 import numpy as np
 import pytest
 
+from scalepose.data import images
 from scalepose.data.images import decode_image, read_image
 from scalepose.errors import ScaleposeError
 
@@ -46,6 +49,28 @@ def test_depths_and_channels(tmp_path):
     }
     for name, (path, expected) in kinds.items():
         np.testing.assert_array_equal(read_image(path), expected, name)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_strips_leave_no_seams(kind, channels, monkeypatch):
+    pixels = (np.random.default_rng(0).random((31, 48, channels)) * (1 if kind == np.float32 else 255)).astype(kind)
+    pixels[-1, -1] = 40_000 if kind != np.uint8 else 255  # what the floats are measured by is in the last strip
+    data = cv2.imencode(".tiff", pixels)[1].tobytes()
+    whole = decode_image(data, "a.tiff")
+    monkeypatch.setattr(images, "_STRIP", 100)
+    np.testing.assert_array_equal(decode_image(data, "a.tiff"), whole)
+
+
+@pytest.mark.parametrize(("kind", "channels"), [(np.uint8, 4), (np.uint16, 3), (np.float64, 3)])
+def test_memory_is_that_of_what_is_decoded_and_returned(kind, channels):
+    pixels = np.full((1500, 2000, channels), 200, kind)
+    data = cv2.imencode(".tiff", pixels)[1].tobytes()
+    tracemalloc.start()
+    image = decode_image(data, "a.tiff", exif=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * (pixels.nbytes + image.nbytes)
 
 
 def test_dark_16_bits_stay_dark(tmp_path):
@@ -91,6 +116,23 @@ def test_exif_orientation_by_choice(tmp_path, orientation):
     )
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), RGB)
     np.testing.assert_array_equal(read_image(tmp_path / "a.png", exif=True), TURNED[orientation])
+
+
+def tiff(pixels, orientation=1):
+    """An uncompressed file of (H, W, C) unsigned numbers."""
+    h, w, channels = pixels.shape
+    tags = [(256, w), (257, h), (258, 8 * pixels.itemsize), (259, 1), (262, 2 if channels == 3 else 1), (273, 134)]
+    tags += [(274, orientation), (277, channels), (278, h), (279, pixels.nbytes)]
+    entries = b"".join(struct.pack("<HHII", tag, 4 if tag in (273, 279) else 3, 1, value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + struct.pack("<I", 0) + pixels.tobytes()
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+def test_tiff_is_turned_by_choice_too(orientation):
+    for pixels in (RGB, RGB.astype(np.uint16) * 257):
+        data = tiff(pixels, orientation)
+        np.testing.assert_array_equal(decode_image(data, "a.tiff"), RGB)
+        np.testing.assert_array_equal(decode_image(data, "a.tiff", exif=True), TURNED[orientation])
 
 
 def test_orientation_agrees_with_pillow_for_every_kind(tmp_path):
@@ -158,22 +200,71 @@ def test_what_is_no_picture(tmp_path):
 
 
 def test_five_channels_are_refused(tmp_path):
-    pixels = np.zeros((4, 4, 5), np.uint8)
-    tags = (
-        (256, 3, 4),
-        (257, 3, 4),
-        (258, 3, 8),
-        (259, 3, 1),
-        (262, 3, 1),
-        (273, 4, 122),
-        (277, 3, 5),
-        (278, 3, 4),
-        (279, 4, 80),
-    )
-    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
-    data = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + struct.pack("<I", 0) + pixels.tobytes()
     with pytest.raises(ScaleposeError, match=r"x\.tiff"):
-        decode_image(data, "x.tiff")
+        decode_image(tiff(np.zeros((4, 4, 5), np.uint8)), "x.tiff")
+
+
+@pytest.mark.parametrize("step", ["imdecode", "cvtColor"])
+@pytest.mark.parametrize("text", ["alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate", "std::bad_alloc"])
+def test_lack_of_memory_is_not_the_file_s_fault(step, text, monkeypatch):
+    def fail(*_):
+        raise cv2.error(text)
+
+    monkeypatch.setattr(cv2, step, fail)
+    with pytest.raises(MemoryError):
+        decode_image(tiff(RGB), "a.tiff")
+
+
+def test_opencv_itself_refuses_what_the_header_hides(tmp_path):
+    (tmp_path / "a.png").write_bytes(bomb(20_000, 20_000))
+    code = """
+import os, sys
+from scalepose.data import images
+from scalepose.data.headers import Header
+print(images.MAX_PIXELS, os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
+images.read_header = lambda data: Header("PNG", 1, 1)
+try:
+    images.read_image(sys.argv[1])
+except ValueError as error:
+    print(error)
+"""
+    for set_by_user, limit in (({}, 200_000_000), ({"OPENCV_IO_MAX_IMAGE_PIXELS": "300000000"}, 300_000_000)):
+        others = {name: value for name, value in os.environ.items() if name != "OPENCV_IO_MAX_IMAGE_PIXELS"}
+        run = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "a.png")],
+            capture_output=True, text=True, check=True, env=others | set_by_user,
+        )  # fmt: skip
+        numbers, reason = run.stdout.splitlines()
+        assert numbers == f"200000000 {limit}"
+        assert "a.png: has more pixels than OpenCV reads; OPENCV_IO_MAX_IMAGE_PIXELS" in reason
+
+
+def test_opencv_speaks_again_after_overlapping_reads(monkeypatch):
+    def log_level():
+        level = images._set_log_level(0)
+        images._set_log_level(level)
+        return level
+
+    before, decode = images._set_log_level(2), cv2.imdecode
+    entered, leave = ({name: Event() for name in "ab"} for _ in range(2))
+
+    def slow(*arguments):
+        entered[current_thread().name].set()
+        assert leave[current_thread().name].wait(10)
+        return decode(*arguments)
+
+    monkeypatch.setattr(cv2, "imdecode", slow)
+    threads = [Thread(target=decode_image, args=(tiff(RGB), "a.tiff"), name=name) for name in "ab"]
+    try:
+        for thread in threads:
+            thread.start()
+            assert entered[thread.name].wait(10)
+        for thread, level in zip(threads, (0, 2), strict=True):  # the first one in is the first one out
+            leave[thread.name].set()
+            thread.join()
+            assert log_level() == level
+    finally:
+        images._set_log_level(before)
 
 
 def test_opencv_says_nothing(tmp_path):

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import math
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ from made_people import coco_json, person, picture, result
 
 from scalepose.data.annotations import read_annotations
 from scalepose.errors import ScaleposeError
-from scalepose.evaluation.evaluate import evaluate, evaluate_command, evaluate_results
+from scalepose.evaluation.evaluate import evaluate, evaluate_command, evaluate_results, measure_results, publish
 from scalepose.evaluation.receipts import System
 from scalepose.poses import Poses
 from scalepose.skeletons import COCO17, CROWDPOSE14
@@ -157,3 +158,31 @@ def test_command_on_results(dataset, tmp_path, capsys):
     found.write_text(json.dumps([result(9, PEOPLE[0])]))
     with pytest.raises(ScaleposeError, match=r"found\.json: result 0 .*image_id 9"):
         evaluate_command(dataset.source, results=found)
+
+
+def test_pictures_of_another_folder_are_not_taken_over(dataset, tmp_path):
+    journal, copies = tmp_path / "per-image.jsonl", tmp_path / "copies"
+    shutil.copytree(tmp_path / "images", copies)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(Oracle(stop=3), dataset, system=SYSTEM, per_image=journal, progress=False)
+    oracle = Oracle()
+    elsewhere = read_annotations(dataset.source, copies)
+    receipt = evaluate(oracle, elsewhere, system=SYSTEM, per_image=journal, progress=False)
+    assert oracle.seen == [1, 2, 3, 4]
+    assert receipt.errors["people"]["found"] == 4
+    assert evaluate_results(dataset, journal).errors["people"] == receipt.errors["people"]
+
+
+def test_another_version_does_not_go_on(dataset, tmp_path, monkeypatch):
+    journal = tmp_path / "per-image.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(Oracle(stop=3), dataset, per_image=journal, progress=False)
+    monkeypatch.setattr("scalepose.evaluation.evaluate.__version__", "77")
+    with pytest.raises(ScaleposeError, match="another version;"):
+        evaluate(Oracle(), dataset, per_image=journal, progress=False)
+
+
+def test_a_receipt_may_name_what_is_no_text(dataset, tmp_path):
+    receipt = replace(measure_results(dataset, []), results="caf\udce9.json")  # a name in another encoding
+    assert publish(receipt, tmp_path / "receipt.json") == 0
+    assert json.loads((tmp_path / "receipt.json").read_text())["results"] == "caf\udce9.json"

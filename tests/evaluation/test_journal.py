@@ -1,3 +1,5 @@
+import resource
+
 import pytest
 
 from scalepose.errors import ScaleposeError
@@ -76,3 +78,41 @@ def test_without_a_file_nothing_is_kept():
 def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(ScaleposeError, match="cannot be read"):
         Journal(tmp_path, {})
+
+
+def test_the_last_line_of_a_picture_counts(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    write(path)
+    again = [{"image_id": 1, "seconds": 0.5, "failure": "is empty"}, LINES[2] | {"people": [{"image_id": 3}]}]
+    for finish in (False, True):
+        with Journal(path, {"profile": "fast", "scales": (1.0, 2.0)}) as journal:
+            for line in again:
+                journal.add(line)
+            if finish:
+                journal.finish()
+    assert journal.done == {3: again[1]}
+    assert read_journal(path) == [{"image_id": 3}]
+
+
+def test_an_empty_file_is_a_new_one(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    path.touch()
+    with pytest.raises(ScaleposeError, match="unfinished"):
+        read_journal(path)
+    write(path, finish=True)
+    assert read_journal(path) == LINES[0]["people"]
+
+
+def test_a_full_disk_is_a_plain_error_and_loses_no_picture(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with Journal(path, {}) as journal:
+            journal.add(LINES[0])
+            resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 9, hard))  # as if no more space were left
+            with pytest.raises(ScaleposeError, match=r"journal\.jsonl: cannot be .*keeps the pictures done before"):
+                journal.add(LINES[2])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with Journal(path, {}) as journal:
+        assert journal.done == {1: LINES[0]}

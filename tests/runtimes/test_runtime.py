@@ -147,6 +147,59 @@ def test_images_that_the_network_cannot_take(runtime, shape, dtype, reason, tiny
         open_tiny(runtime, tiny_onnx, tiny_safetensors)(np.zeros(shape, dtype))
 
 
+MEMORY = {
+    "onnx": "[ONNXRuntimeError] : 1 : FAIL : ... Failed to allocate memory for requested buffer of size 134217728",
+    "openvino": "Exception from src/inference/src/cpp/infer_request.cpp:116:\nstd::bad_alloc",
+    "torch": "CUDA out of memory. Tried to allocate 2.00 GiB.\nMore of it",
+}
+
+
+@pytest.mark.parametrize("runtime", MEMORY)
+def test_what_goes_wrong_in_a_run_ends_one_picture_only(runtime, tiny_onnx, tiny_safetensors, monkeypatch):
+    opened = open_tiny(runtime, tiny_onnx, tiny_safetensors)
+    images = np.zeros((1, 3, 64, 96), np.float32)
+    said = ""
+
+    class Broken:
+        card = opened.card
+
+        def __call__(self, *_):
+            raise RuntimeError(said)
+
+        run = __call__
+
+    monkeypatch.setattr(opened, "_session" if runtime == "onnx" else "_model", Broken())
+    said = "Node 7 is unwell\nwith a stack"
+    with pytest.raises(ScaleposeError, match=r"tiny cannot be run on 1×3×64×96 values \(Node 7 is unwell\); try "):
+        opened(images)
+    said = MEMORY[runtime]
+    with pytest.raises(MemoryError, match=r"not enough memory for tiny on 1×3×64×96 values; a smaller picture"):
+        opened(images)
+
+
+def test_compiled_torch_tells_lack_of_memory_from_lack_of_a_compiler(tiny_safetensors, monkeypatch):
+    opened = open_runtime(tiny_safetensors, "torch-compiled")
+    for said, kind in (("No working C++ compiler", ScaleposeError), (MEMORY["torch"], MemoryError)):
+
+        def fail(batch, said=said):
+            raise RuntimeError(said)
+
+        monkeypatch.setattr(opened, "_compiled", fail)
+        with pytest.raises(kind):
+            opened(np.zeros((1, 3, 64, 96), np.float32))
+
+
+def test_the_death_of_a_loading_process_is_not_the_network_s(tiny_safetensors, monkeypatch):
+    opened = open_runtime(tiny_safetensors, "torch")
+
+    def interrupted(batch):
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+
+    monkeypatch.setattr(vars(opened)["_model"], "forward", interrupted)
+    with pytest.raises(RuntimeError, match="DataLoader worker"):
+        opened(np.zeros((1, 3, 64, 96), np.float32))
+
+
 def test_threads_follow_the_environment(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert cores() == 3

@@ -25,6 +25,7 @@ _EXTRAS = {  # extra → what it is for; the developers' tools are not looked at
     "torch": "to run .safetensors files and import published weights",
     "train": "to train",
     "export": "to export to ONNX",
+    "openvino": "to run models on OpenVINO",
 }
 _MODULES = {"opencv-python-headless": "cv2", "pyyaml": "yaml"}  # where the module has another name than the package
 _KNOWN_BAD = {  # module → (versions, why, what to do)

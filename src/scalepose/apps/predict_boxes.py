@@ -4,6 +4,7 @@ As `predict` in all that is written; it looks at the people in the boxes only. A
 named and the rest is done. Which box belongs to which picture is for `data.boxfiles` to say.
 """
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -100,7 +101,7 @@ def predict_boxes_command(
     keypoint_score: float,
 ) -> int:
     """Find pictures, predict, print what came of it. Returns the exit status: 0, or 1 when some inputs failed."""
-    if json and json.exists() and boxes.exists() and json.samefile(boxes):
+    if json and os.path.exists(json) and os.path.exists(boxes) and json.samefile(boxes):
         raise ScaleposeError(f"--json {json} would replace the boxes; name another file")
     file = read_boxes(boxes)
     found = find_pictures(sources, leave_out=out or DEFAULT_FOLDER)

@@ -54,16 +54,23 @@ class Result:
 
 def identify(pictures: Sequence[Path]) -> list[Identity]:
     """One identity a picture, no two alike, whatever folders the pictures come from."""
-    absolute = [os.path.abspath(picture) for picture in pictures]
-    shared = os.path.commonpath([os.path.dirname(path) for path in absolute]) if absolute else ""
-    times = Counter(picture.name.casefold() for picture in pictures)
-    names = [
-        picture.name if times[picture.name.casefold()] == 1 else Path(path).relative_to(shared).as_posix()
-        for picture, path in zip(pictures, absolute, strict=True)
-    ]
+    short = [picture.name for picture in pictures]
+    times = Counter(map(str.casefold, short))
+    long = _below_shared(pictures) if len(times) < len(short) else short
+    names = [a if times[a.casefold()] == 1 else b for a, b in zip(short, long, strict=True)]
     plain = [_plain_id(picture.stem) for picture in pictures]
     uses = Counter(plain)
     return [Identity(name, id if uses[id] == 1 else name) for name, id in zip(names, plain, strict=True)]
+
+
+def _below_shared(pictures: Sequence[Path]) -> list[str]:
+    """The path of each below the folder that all share; where Windows has them on several drives, with the drive."""
+    absolute = [os.path.abspath(picture) for picture in pictures]
+    try:
+        shared = os.path.commonpath([os.path.dirname(path) for path in absolute])
+    except ValueError:
+        return [Path(path).as_posix().replace(":", "").lstrip("/") for path in absolute]
+    return [Path(path).relative_to(shared).as_posix() for path in absolute]
 
 
 def _plain_id(stem: str) -> int | str:
@@ -201,16 +208,20 @@ def choose_sinks(
     """
     everything = out is not None or (json is None and csv is None)
     out = out or folder
+    if everything:
+        json, csv = json or out / "people.json", csv or out / "people.csv"
+    if json and csv and os.path.realpath(json) == os.path.realpath(csv):
+        raise ScaleposeError(f"{csv}: cannot hold both the results list and the table; name another file for one")
     sinks: list[Sink] = []
-    if json or everything:
-        sinks.append(CocoResults(json or out / "people.json"))
-    if csv or everything:
-        sinks.append(Table(csv or out / "people.csv"))
+    if json:
+        sinks.append(CocoResults(json))
+    if csv:
+        sinks.append(Table(csv))
     if everything if draw is None else draw:
         drawings = Drawings(out)
         for picture, identity in zip(pictures, identities, strict=True):
             drawn = drawings.path(identity)
-            if drawn.exists() and drawn.samefile(picture):
+            if os.path.exists(drawn) and drawn.samefile(picture):
                 raise ScaleposeError(
                     f"{picture}: would be drawn over; name another folder with --out, or use --no-draw"
                 )
@@ -238,7 +249,7 @@ class _GrowingFile:
     def __init__(self, path: Path, start: str, end: str = ""):
         if path.suffix.lower() in PICTURE_SUFFIXES:
             raise ScaleposeError(f"{path}: this is the name of a picture; name a file for the results")
-        if path.exists() and not path.is_file():
+        if os.path.exists(path) and not os.path.isfile(path):
             raise ScaleposeError(f"{path}: this is no ordinary file; name a file for the results")
         self.path, self.start, self.end = path, start, end
         self.where = path.with_name(path.name + ".part")

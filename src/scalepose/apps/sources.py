@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from glob import has_magic
+from itertools import takewhile
 from pathlib import Path
 
 # fmt: off
@@ -85,15 +86,18 @@ def _fitting(pattern: str, leave_out: Path | None, failures: list[Failure]) -> l
     files: list[str] = []
     try:  # of all the ways to resolve a pattern, pathlib's `**` enters no linked folder: loops end
         matches = list(Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))))
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         failures.append(Failure(pattern, f"this pattern cannot be read ({error})"))
         return []
+    fixed = Path(*takewhile(lambda part: not has_magic(part), whole.parts))
+    if leave_out and _lies_in(fixed, leave_out):
+        leave_out = None  # it is asked for by name
     for match in matches:
         if any(part.startswith(".") and part not in whole.parts for part in match.parts):
             continue
-        if leave_out and match.resolve().is_relative_to(leave_out.resolve()):
+        if leave_out and _lies_in(match, leave_out):
             continue
-        if match.is_dir():
+        if os.path.isdir(match):
             files += _walk(str(match), leave_out, failures)
         elif _is_picture(match):
             files.append(str(match))
@@ -119,8 +123,15 @@ def _walk(folder: str, leave_out: Path | None, failures: list[Failure]) -> Itera
         yield from (path for path in paths if _is_picture(Path(path)))
 
 
+def _lies_in(path: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
+    try:
+        return path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
+    except OSError:
+        return True  # what may not be looked at is not left out in silence: reading it says why
 
 
 def _unusable(path: str) -> str | None:

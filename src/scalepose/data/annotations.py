@@ -6,6 +6,7 @@ are not opened here, except by `check_pictures`. It knows nothing of networks or
 
 import gc
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -102,7 +103,7 @@ def read_annotations(
     """
     path = Path(path)
     if images is None:
-        images = path.parent / "images" if (path.parent / "images").is_dir() else path.parent
+        images = path.parent / "images" if os.path.isdir(path.parent / "images") else path.parent
     with _no_collection():
         return _read(path, Path(images), skeleton)
 

@@ -118,6 +118,9 @@ def _people(
                 faults.add(name, fault)
                 continue
             box = entry["bbox"] if "bbox" in entry else _around(entry["keypoints"])
+            if box is None:
+                faults.add(name, "has fewer than two keypoints")
+                continue
             sound.append((name, entry["image_id"], [*box, entry.get("score", 1)]))
         table = numbers([row for _, _, row in sound], 5) if sound else np.zeros((0, 5), np.float32)
         for (name, image_id, _), row in zip(sound, table, strict=True):
@@ -157,9 +160,13 @@ def _entry_fault(entry: Any, category: Any, images: Container[int | str] | None)
     return None
 
 
-def _around(keypoints: list[Any]) -> list[float]:
-    """The box around keypoints x, y, score (or visibility) in one list; NaN where there are less than two."""
+def _around(keypoints: list[Any]) -> list[float] | None:
+    """The box around keypoints x, y, score (or visibility) in one list; None where there are fewer than two, NaN where
+    something is no number.
+    """
     points = numbers([keypoints], len(keypoints)).reshape(1, -1, 3)
+    if np.isfinite(points).all() and np.count_nonzero(points[..., 2] > 0) < 2:
+        return None
     return pose_boxes(np.where(points[..., 2:] > 0, points[..., :2], np.float32(np.nan)))[0].tolist()
 
 

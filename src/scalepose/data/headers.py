@@ -48,10 +48,12 @@ def read_header(data: bytes) -> Header | None:
         turned = re.search(b"irot([\x00-\x03])", data)  # quarter turns to the left
         orientation = (1, 8, 3, 6)[turned[1][0]] if turned else 1
         return Header("AVIF", *max(sizes, key=lambda size: size[0] * size[1]), orientation)
-    if data[:12] == b"\0\0\0\x0cjP  \r\n\x87\n" or data[:4] == b"\xff\x4f\xff\x51":
-        right, below, left, above = struct.unpack_from(">IIII", data, data.index(b"\xff\x4f\xff\x51") + 8)
-        return Header("JPEG 2000", right - left, below - above)
-    match = re.match(rb"P[1-6]\s+(?:#[^\n]*\n\s*)*(\d{1,9})\s+(?:#[^\n]*\n\s*)*(\d{1,9})\s", data[:4096])
+    if data[:12] == b"\0\0\0\x0cjP  \r\n\x87\n":
+        return _jpeg2000(data, _jp2_codestream(data))
+    if data[:4] == b"\xff\x4f\xff\x51":
+        return _jpeg2000(data, 0)
+    comments = rb"(?:#[^\r\n]*[\r\n]\s*)*"
+    match = re.match(rb"P[1-6]\s+" + comments + rb"(\d{1,9})\s+" + comments + rb"(\d{1,9})\s", data[:4096])
     return Header("PNM", int(match[1]), int(match[2])) if match else None
 
 
@@ -138,6 +140,30 @@ def _bmp(data: bytes) -> Header:
     return Header("BMP", abs(width), abs(height))  # a negative height: stored from the top
 
 
+def _jpeg2000(data: bytes, at: int) -> Header:
+    if data[at : at + 4] != b"\xff\x4f\xff\x51":
+        raise ValueError(f"no codestream at byte {at}")
+    right, below, left, above = struct.unpack_from(">IIII", data, at + 8)
+    return Header("JPEG 2000", right - left, below - above)
+
+
+def _jp2_codestream(data: bytes) -> int:
+    """Where the picture of a JP2 file begins. The boxes before it may hold anything, what looks like one too."""
+    at = 0
+    for _ in range(_MOST_PARTS):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        content = at + 8
+        if length == 1:  # it follows, with more digits
+            (length,) = struct.unpack_from(">Q", data, content)
+            content += 8
+        if kind == b"jp2c":
+            return content
+        if at + length < content:
+            raise ValueError(f"a box of {length} bytes at byte {at}")
+        at += length
+    raise ValueError("no picture among its boxes")
+
+
 def _exif_orientation(block: bytes) -> int:
     """EXIF is a small TIFF; a broken one turns nothing."""
     try:
@@ -147,7 +173,10 @@ def _exif_orientation(block: bytes) -> int:
 
 
 def _tiff_tags(data: bytes) -> dict[int, int]:
-    """The single whole numbers of the first directory of a TIFF, classic or big, by tag."""
+    """The single whole numbers of the first directory of a TIFF, classic or big, by tag.
+
+    Of a tag that comes twice the first counts, as for libtiff, which decodes.
+    """
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None:
         raise ValueError("no byte order")
@@ -156,11 +185,14 @@ def _tiff_tags(data: bytes) -> dict[int, int]:
     count, value_at, entry_size = ("Q", 12, 20) if big else ("H", 8, 12)
     (entries,) = struct.unpack_from(order + count, data, at)
     at += struct.calcsize(order + count)
-    tags = {}
+    first: dict[int, tuple[int, int]] = {}  # tag → kind of value, place of it
     for _ in range(min(entries, 1 << 16)):
         tag, kind = struct.unpack_from(order + "HH", data, at)
-        form = {1: "B", 3: "H", 4: "I", 16: "Q"}.get(kind)
-        if form is not None:
-            (tags[tag],) = struct.unpack_from(order + form, data, at + value_at)
+        first.setdefault(tag, (kind, at + value_at))
         at += entry_size
-    return tags
+    forms = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q", 17: "q"}
+    return {
+        tag: struct.unpack_from(order + forms[kind], data, place)[0]
+        for tag, (kind, place) in first.items()
+        if kind in forms
+    }

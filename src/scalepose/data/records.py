@@ -20,6 +20,8 @@ def picture_fault(record: Any) -> str | None:
         return f"has no {', '.join(missing)}"
     if type(record["id"]) not in (int, str):
         return f"id is {record['id']!r}; a whole number or a string is needed"
+    if isinstance(record["id"], str) and not _is_text(record["id"]):
+        return f"id is {record['id']!r}, which is no text"
     width, height = record["width"], record["height"]
     if type(width) is not int or type(height) is not int or width < 1 or height < 1:
         return f"width and height are {width!r} and {height!r}; positive whole numbers are needed"
@@ -29,15 +31,26 @@ def picture_fault(record: Any) -> str | None:
 
 
 def _path_fault(name: Any) -> str | None:
-    """Why a file name would lead out of the folder of the pictures, on any system."""
+    """Why a file name is none, or would lead out of the folder of the pictures, on any system."""
     if not isinstance(name, str) or not name or "\0" in name:
         return f"file_name is {name!r}; a file name is needed"
+    if not _is_text(name):
+        return f"file_name is {name!r}, which is no text"
     if not any(c in name for c in "/\\:") and name not in (".", ".."):
         return None  # nearly all of them; the careful look takes its time
     path = PureWindowsPath(name)  # knows both kinds of separators, and drives
     if path.drive or path.root or ".." in path.parts or name == ".":
         return f"file_name {name!r} leads out of the folder of the pictures"
     return None
+
+
+def _is_text(string: str) -> bool:
+    """Whether it can be written: json may hold halves of characters, which nothing else takes."""
+    try:
+        string.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def person_fault(record: Any, K: int, image_ids: Container[int | str]) -> str | None:

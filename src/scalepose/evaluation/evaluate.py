@@ -4,6 +4,7 @@ A picture that cannot be used is named, counts as one in which nobody was found,
 as their pixels lie in the file, without turning by EXIF: so do COCO's annotations.
 """
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from scalepose import __version__
 from scalepose.data.annotations import Annotations, Picture, read_annotations
 from scalepose.data.images import read_image
 from scalepose.errors import ScaleposeError
@@ -85,11 +87,14 @@ def _evaluate(
     key = {
         **(asdict(system) if system else {}),
         "annotations_sha256": sha256(annotations.source),
+        "version": __version__,
         "commit": commit(),
     }
     with Journal(per_image, key) as journal:
-        lines = [journal.done[picture.id] for picture in annotations.pictures if picture.id in journal.done]
-        todo = [picture for picture in annotations.pictures if picture.id not in journal.done]
+        # A file of another folder is another picture, though the annotations call it the same.
+        done = {p.id for p in annotations.pictures if journal.done.get(p.id, {}).get("file") == str(p.path)}
+        lines = [journal.done[picture.id] for picture in annotations.pictures if picture.id in done]
+        todo = [picture for picture in annotations.pictures if picture.id not in done]
         total, earlier = len(annotations.pictures), len(lines)
         start = time.perf_counter()
         with closing(flow(todo, stages, batch)) as found:
@@ -217,7 +222,7 @@ def read_truth(
     Raises ScaleposeError when they cannot be read, or `json`, to be written, is the same file or the `other` read one.
     """
     for given in (annotations, other):
-        if json and given and json.exists() and given.exists() and json.samefile(given):
+        if json and given and os.path.exists(json) and os.path.exists(given) and json.samefile(given):
             raise ScaleposeError(f"--json {json} would replace what is to be measured; name another file")
     truth = read_annotations(annotations, images, Skeleton.load(skeleton) if skeleton else None)
     for problem in truth.problems:
@@ -233,7 +238,8 @@ def publish(receipt: Receipt, json: Path | None) -> int:
     if json:
         try:
             json.parent.mkdir(parents=True, exist_ok=True)
-            json.write_text(receipt.to_json(), encoding="utf-8")
+            # File names need not be text: an odd byte becomes an escape, which json reads back.
+            json.write_text(receipt.to_json(), encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise ScaleposeError(f"{json}: cannot be written ({error.strerror})") from error
     return 1 if receipt.failures else 0

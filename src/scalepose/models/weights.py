@@ -137,7 +137,7 @@ def weights_file(model: str | Path) -> Path:
     Raises ScaleposeError for a name that is none, or whose weights are not shipped.
     """
     path = Path(model)
-    if path.suffix or path.exists():
+    if path.suffix or os.path.exists(path):
         return path
     card = find_model(str(model))
     shipped = card.file(".safetensors")

@@ -20,7 +20,7 @@ except ModuleNotFoundError as error:
 
 from scalepose.models.outputs import Outputs
 from scalepose.runtimes.ports import INPUT, METADATA_KEY, check_file, check_graph, check_images, from_names, read_card
-from scalepose.runtimes.runtime import cores
+from scalepose.runtimes.runtime import cores, first_line, run_error
 
 # Exhaustive search, the default, is repeated for every new size of picture and takes seconds each time.
 _PROVIDERS = {"CUDAExecutionProvider": {"cudnn_conv_algo_search": "HEURISTIC"}, "CPUExecutionProvider": {}}
@@ -40,7 +40,7 @@ class OnnxRuntime:
                 str(path), session_options(), providers=[(p, o) for p, o in _PROVIDERS.items() if p in available]
             )
         except Exception as error:  # the runtime's own exceptions share no base class
-            raise ScaleposeError(f"{path}: is no ONNX file that can be run ({_first_line(error)})") from error
+            raise ScaleposeError(f"{path}: is no ONNX file that can be run ({first_line(error)})") from error
         self.card = read_card(self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), path)
         channels = {node.name: tuple((node.shape or ())[1:-2]) for node in self._session.get_outputs()}
         check_graph(self.card, [node.name for node in self._session.get_inputs()], channels, path)
@@ -55,8 +55,11 @@ class OnnxRuntime:
     def __call__(self, images: np.ndarray) -> Outputs[np.ndarray]:
         """As `Runtime` has it."""
         check_images(images, self.card)
-        arrays = map(np.asarray, self._session.run(self._names, {INPUT: images}))
-        return from_names(dict(zip(self._names, arrays, strict=True)))
+        try:
+            arrays = self._session.run(self._names, {INPUT: images})
+        except Exception as error:  # as above
+            raise run_error(error, self.card, images) from error
+        return from_names(dict(zip(self._names, map(np.asarray, arrays), strict=True)))
 
 
 def session_options() -> onnxruntime.SessionOptions:
@@ -68,7 +71,3 @@ def session_options() -> onnxruntime.SessionOptions:
     options.enable_mem_pattern = False
     options.log_severity_level = 3  # errors only, and those are raised
     return options
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0][:300]

@@ -10,7 +10,7 @@ import numpy as np
 from scalepose.errors import MissingExtra, ScaleposeError
 from scalepose.models.outputs import Outputs
 from scalepose.runtimes.ports import METADATA_KEY, check_file, check_graph, check_images, from_names, read_card
-from scalepose.runtimes.runtime import cores
+from scalepose.runtimes.runtime import cores, run_error
 
 try:
     import openvino
@@ -47,7 +47,10 @@ class OpenvinoRuntime:
     def __call__(self, images: np.ndarray) -> Outputs[np.ndarray]:
         """As `Runtime` has it."""
         check_images(images, self.card)
-        results = self._model([images])
+        try:
+            results = self._model([images])
+        except Exception as error:  # OpenVINO's own exceptions share no base class
+            raise run_error(error, self.card, images) from error
         return from_names({name: np.array(results[name]) for name in self._names})  # copies: its buffers are used again
 
 

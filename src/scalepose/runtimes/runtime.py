@@ -4,6 +4,7 @@ Knows which files each runtime reads, the fastest first; what is inside of them,
 """
 
 import os
+import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,9 @@ TORCH_VARIANTS = ("torch-bf16", "torch-compiled", "torch-compiled-bf16")
 # in int8, mostly in favour of ONNX Runtime; compiled torch is behind both.
 _READERS = {".onnx": ("onnx", "openvino"), ".xml": ("openvino",), ".safetensors": ("torch",)}
 _PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
+
+# What they say, and CUDA and C++ below them, when memory lacks.
+_NO_MEMORY = re.compile(r"out of memory|bad.alloc|(can't|cannot|failed to|unable to) alloc|alloc\w*.failed", re.I)
 
 Card = TypeVar("Card", bound=ModelCard | CropCard, covariant=True)
 
@@ -51,7 +55,7 @@ class Runtime(Protocol[Card]):
         """(B, 3, H, W) float32 normalised RGB → what the network says, float32. H and W are multiples of 32; of crops
         those of the card.
 
-        Raises ScaleposeError for another shape or dtype.
+        Raises ScaleposeError for another shape or dtype and when it cannot be run, MemoryError when memory lacks.
         """
         ...
 
@@ -94,6 +98,28 @@ def open_runtime(model: str | Path, runtime: str = "auto") -> Runtime[Any]:
     return open_torch(path, bf16="bf16" in runtime, compiled="compiled" in runtime)
 
 
+def run_error(error: Exception, card: ModelCard | CropCard, images: np.ndarray) -> ScaleposeError | MemoryError:
+    """What to raise in place of a runtime's own error while it ran on `images`, so that only this picture fails."""
+    what = "×".join(map(str, images.shape))
+    if lacks_memory(error):
+        return MemoryError(
+            f"there is not enough memory for {card.name} on {what} values; a smaller picture, scale or batch needs less"
+        )
+    return ScaleposeError(
+        f"{card.name} cannot be run on {what} values ({first_line(error)}); try another --runtime or a smaller picture"
+    )
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Whether a runtime failed for lack of memory. They share no class for that, but few words."""
+    return isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)) is not None
+
+
+def first_line(error: Exception) -> str:
+    """What a runtime says, without its stack."""
+    return str(error).strip().split("\n", 1)[0][:300]
+
+
 def _other_file(path: Path, runtime: str) -> str:
     """Why `runtime` cannot run this file, and which one to give it."""
     if runtime.startswith("torch"):
@@ -118,7 +144,7 @@ def model_file(model: str | Path, runtime: str) -> Path:
     """The file that `open_runtime` opens: `model` itself, or the weights shipped under that name."""
     path = Path(model)
     if path.suffix:  # no name of the zoo has a dot
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise ScaleposeError(f"{path}: there is no such file")
         return path
     card = find_model(str(model))

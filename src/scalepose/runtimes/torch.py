@@ -20,6 +20,7 @@ except ModuleNotFoundError as error:
 from scalepose.models import BottomUp, TopDown, load_model
 from scalepose.models.outputs import Outputs
 from scalepose.runtimes.ports import check_images, from_names, to_names
+from scalepose.runtimes.runtime import first_line, lacks_memory, run_error
 
 
 class TorchRuntime:
@@ -56,21 +57,27 @@ class TorchRuntime:
     def __call__(self, images: np.ndarray) -> Outputs[np.ndarray]:
         """As `Runtime` has it. Raises ScaleposeError too when the network cannot be compiled on this machine."""
         check_images(images, self.card)
-        batch = torch.from_numpy(images).to(self._device, memory_format=torch.channels_last)
-        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-            maps = to_names(self._model(batch) if self._compiled is None else self._run_compiled(batch))
-        # Copied at once: the next run of a CUDA graph writes where this one did.
-        return from_names({name: tensor.float().contiguous().cpu().numpy() for name, tensor in maps.items()})
+        try:
+            batch = torch.from_numpy(images).to(self._device, memory_format=torch.channels_last)
+            with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
+                maps = to_names(self._model(batch) if self._compiled is None else self._run_compiled(batch))
+            # Copied at once: the next run of a CUDA graph writes where this one did.
+            return from_names({name: tensor.float().contiguous().cpu().numpy() for name, tensor in maps.items()})
+        except RuntimeError as error:  # a GPU's may come as late as the copy
+            if str(error).startswith("DataLoader worker"):  # one has died, which interrupts training wherever it is
+                raise
+            raise run_error(error, self.card, images) from error
 
     def _run_compiled(self, batch: torch.Tensor) -> Outputs[torch.Tensor]:
         assert self._compiled is not None
         try:
             return self._compiled(batch)
         except (RuntimeError, ImportError) as error:  # what the compiler's errors have in common
-            reason = str(error).strip().split("\n", 1)[0][:300]
+            if lacks_memory(error):
+                raise
             raise ScaleposeError(
-                f"torch cannot compile {self.card.name} here ({reason}); it needs a C++ compiler, and on a GPU Triton; "
-                "use --runtime torch"
+                f"torch cannot compile {self.card.name} here ({first_line(error)}); it needs a C++ compiler, and on a "
+                "GPU Triton; use --runtime torch"
             ) from error
 
 

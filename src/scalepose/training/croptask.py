@@ -10,6 +10,7 @@ from scalepose.crops import CropPredictor
 from scalepose.data.annotations import Picture
 from scalepose.data.boxes import Boxes
 from scalepose.data.degrade import Degradation, bicubic
+from scalepose.data.images import read_image
 from scalepose.losses.crops import crop_loss
 from scalepose.models.topdown import TopDown
 from scalepose.models.upscale import Upscaler, numpy_network
@@ -72,7 +73,8 @@ class CropTask(Task[TopDown, CropRecipe]):
             low_res = Degradation((W // factor, H // factor))
             enlarge = Enlarger(self.upscaler.card, numpy_network(self.upscaler))
         predictor = CropPredictor(TorchRuntime(self.network), low_res=low_res, enlarge=enlarge)
-        return {"results": predictor.people(batch.path, self.boxes[batch.id]).to_coco(batch.id)}
+        image = read_image(batch.path)  # as it was annotated: not turned
+        return {"results": predictor.people(image, self.boxes[batch.id]).to_coco(batch.id)}
 
     def _enlarged(self, images: Tensor) -> Tensor:
         """(B, 3, h, w) uint8 RGB → (B, 3, H, W) RGB, 0 to 255, of the network's crop size."""

@@ -61,6 +61,6 @@ def write_receipt(path: Path, text: str) -> None:
     """Raises ScaleposeError when the file cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")  # names of folders need not be text
     except OSError as error:
         raise ScaleposeError(f"{path}: cannot be written ({error.strerror})") from error
