@@ -87,6 +87,14 @@ def test_people_of_other_pictures_are_refused(files: tuple[Path, Path], tmp_path
     assert not (tmp_path / "out.json").exists()
 
 
+def test_what_is_read_is_not_replaced(files: tuple[Path, Path]):
+    for file in files:
+        before = file.read_text()
+        with pytest.raises(ScaleposeError, match="would replace what is read"):
+            ignore_unlabelled(*files, file)
+        assert file.read_text() == before
+
+
 def test_command(files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     out = tmp_path / "out.json"
     for annotations, target, status in ((files[0], out, 0), (tmp_path / "none.json", out, 2), (files[0], tmp_path, 2)):

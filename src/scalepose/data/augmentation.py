@@ -44,8 +44,8 @@ class Augmentation:
     part of the crop's side, along each axis. flip: probability of mirroring.
 
     outside: how far views, also those of persons, reach beyond the picture where it has room for them, at most; a part
-    of the crop's side. 1: wherever the centre falls, as published; a fifth of the pixels is then black, with 0.03 a
-    fourteenth.
+    of the crop's side. 1: wherever the centre falls, as published; a fifth of the default model's views was black then,
+    with 0.03 a tenth.
 
     Person views, for small networks that should see people at the sizes they will meet:
     person_views: probability that the view is about a random labelled person instead. person_size: the longer side of

@@ -6,6 +6,7 @@ ignored; data sets that do not can be completed with what a trained model finds 
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,8 +33,11 @@ def ignore_unlabelled(
     Somebody found is unlabelled when scored `score` or more and when the box around them shares with no annotation's
     box more than 0.3 of the smaller of the two. The region is that box, an annotation without keypoints. Returns how
     many regions were added, and to how many pictures. Raises ScaleposeError when a file cannot be read or written, or
-    `found` is of other pictures.
+    `found` is of other pictures; `out` may be neither of them.
     """
+    for read in (annotations, found):
+        if os.path.realpath(read) == os.path.realpath(out):
+            raise ScaleposeError(f"{out}: would replace what is read; name another file")
     known = read_annotations(annotations)
     boxes = read_boxes(found)
     pictures = [(picture.path, picture.id) for picture in known.pictures]
@@ -61,7 +65,8 @@ def ignore_unlabelled(
             )
     content["annotations"] += added
     try:
-        Path(out).write_text(json.dumps(content))
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
+        Path(out).write_text(json.dumps(content), encoding="utf-8")
     except OSError as error:
         raise ScaleposeError(f"{out}: cannot be written ({error.strerror})") from error
     return len(added), len({region["image_id"] for region in added})
