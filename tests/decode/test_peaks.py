@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import maximum_filter
 
-from scalepose.decode.peaks import find_peaks, quarter_pixel, sub_pixel
+from scalepose.decode.peaks import find_peaks
 from scalepose.decode.topk import strongest_published
 
 
@@ -12,12 +12,6 @@ def coarse_noise(seed: int, shape: tuple[int, ...], levels: int) -> np.ndarray:
     """Values on a few levels, so that ties are everywhere."""
     rng = np.random.default_rng(seed)
     return (rng.integers(-2, levels, shape) / levels).astype(np.float32)
-
-
-def gaussian(h: int, w: int, x: float, y: float, height: float = 0.8, sigma: float = 2.0) -> np.ndarray:
-    """A Gaussian whose centre is the point (x, y): pixel centres at + 0.5."""
-    rows, columns = np.mgrid[0:h, 0:w] + 0.5
-    return (height * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2))).astype(np.float32)
 
 
 @settings(max_examples=60, deadline=None)
@@ -86,33 +80,3 @@ def test_only_the_strongest_are_kept():
     peaks = find_peaks(heatmaps, 0.1, 4)
     assert peaks.xs.tolist() == [48, 43, 38, 33]
     assert peaks.starts.tolist() == [0, 0, 4]
-
-
-def test_a_quarter_pixel_towards_the_larger_neighbour():
-    heatmap = np.array([[[0, 0.3, 0], [0.1, 0.9, 0.2], [0, 0.1, 0]]], np.float32)
-    point = quarter_pixel(heatmap, np.array([0]), np.array([1]), np.array([1]))
-    np.testing.assert_array_equal(point, [[1.75, 1.25]])
-    # Equal neighbours: to the left and up. At the border the pixel itself stands for the missing neighbour.
-    flat = quarter_pixel(np.ones((1, 3, 3), np.float32), np.zeros(2, int), np.array([1, 0]), np.array([1, 0]))
-    np.testing.assert_array_equal(flat, [[1.25, 1.25], [0.25, 0.25]])
-
-
-@given(st.floats(1.0, 19.0), st.floats(1.0, 14.0), st.floats(1.0, 3.0))
-@settings(max_examples=60, deadline=None)
-def test_a_gaussian_is_found_where_it_is(x, y, sigma):
-    heatmaps = gaussian(15, 20, x, y, 0.8, sigma)[None]
-    peaks = find_peaks(heatmaps, 0.1, 30, window=3)
-    point = sub_pixel(heatmaps, peaks.types, peaks.xs, peaks.ys)
-    np.testing.assert_allclose(point, [[x, y]], atol=2e-3)
-
-
-def test_a_gaussian_at_the_border_is_found_where_it_is():
-    heatmaps = gaussian(15, 20, 0.2, 14.7)[None]
-    peaks = find_peaks(heatmaps, 0.1, 30, window=3)
-    np.testing.assert_allclose(sub_pixel(heatmaps, peaks.types, peaks.xs, peaks.ys), [[0.2, 14.7]], atol=1e-3)
-
-
-def test_maps_of_one_pixel():
-    heatmaps = np.full((2, 1, 1), 0.5, np.float32)
-    peaks = find_peaks(heatmaps, 0.1, 30, window=3)
-    np.testing.assert_array_equal(sub_pixel(heatmaps, peaks.types, peaks.xs, peaks.ys), [[0.5, 0.5], [0.5, 0.5]])

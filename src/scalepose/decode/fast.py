@@ -16,9 +16,10 @@ from scalepose.decode.assignment import linear_sum_assignment
 from scalepose.decode.centres import Votes, read_votes
 from scalepose.decode.duplicates import without_duplicates
 from scalepose.decode.hidden import find_hidden
-from scalepose.decode.peaks import Peaks, find_peaks, require_finite, sub_pixel
+from scalepose.decode.peaks import Peaks, find_peaks, require_finite
 from scalepose.decode.places import LEAST_SIZE, TagGrid, corners, outside, squared_distances
 from scalepose.decode.scoring import expected_likeness
+from scalepose.decode.subpixel import sub_pixel
 from scalepose.skeletons import Skeleton
 
 WINDOW = 3  # pixels in which a peak is the largest
@@ -56,9 +57,9 @@ def group_fast(
     _, h, w = heatmaps.shape
     grid = TagGrid(tags, (w, h))
     peaks = find_peaks(heatmaps, threshold, most_people, WINDOW)
-    points = sub_pixel(heatmaps, peaks.types, peaks.xs, peaks.ys)
     peak_tags = grid.at(peaks.types, peaks.ys * w + peaks.xs)  # (T, N)
     require_finite(peaks, peak_tags)
+    points = sub_pixel(heatmaps, peaks.types, peaks.xs, peaks.ys)
     same_tag = SAME_TAG * tag_threshold
     doubt = DOUBT * _strangers(grid, peaks, peak_tags, (w, h), same_tag)
     trust = (peaks.values * (1 - doubt)).astype(np.float32)

@@ -6,8 +6,9 @@ peaks are searched: this is no filling-in of what nobody can see.
 
 import numpy as np
 
-from scalepose.decode.peaks import Peaks, sub_pixel
+from scalepose.decode.peaks import Peaks
 from scalepose.decode.places import TagGrid, corners, outside
+from scalepose.decode.subpixel import sub_pixel
 
 REACH = 5  # pixels around a peak: two and a half standard deviations of the targets
 NEAR = 1.0  # person's sizes: how far from its box a person's keypoints are looked for

@@ -8,8 +8,9 @@ nearer is taken, else the one opened first; missing keypoints are NaN instead of
 import numpy as np
 
 from scalepose.decode.assignment import linear_sum_assignment
-from scalepose.decode.peaks import Peaks, find_peaks, quarter_pixel, require_finite
+from scalepose.decode.peaks import Peaks, find_peaks, require_finite
 from scalepose.decode.recovery import recover_missing
+from scalepose.decode.subpixel import quarter_pixel
 
 MOST_PEAKS = 30  # of one keypoint type, and the number of people that later types can join
 TIE_BREAK = 1e-6  # weight of the unrounded distance: too little to outweigh a difference of values that matters

@@ -1,7 +1,6 @@
-"""Where keypoints may be: the local maxima of heatmaps, and where within its pixel each one lies.
+"""Where keypoints may be: the local maxima of heatmaps.
 
-It does not know which person a peak belongs to. HigherHRNet, section 3; the official parser's NMS, top-k and
-quarter-pixel adjustment; the log-parabola of a Gaussian as in DARK (Zhang et al. 2020), on three pixels.
+It does not know which person a peak belongs to. HigherHRNet, section 3; the official parser's NMS and top-k.
 """
 
 from dataclasses import dataclass
@@ -11,8 +10,6 @@ import numpy as np
 
 from scalepose.decode.topk import strongest_published
 from scalepose.errors import ScaleposeError
-
-FLOOR = 1e-3  # heat below this is taken as this before a logarithm
 
 
 @dataclass(frozen=True)
@@ -105,39 +102,3 @@ def require_finite(peaks: Peaks, tags: np.ndarray) -> None:
         raise ScaleposeError(
             "the network's maps hold infinite values or NaN; its weights or its precision are at fault"
         )
-
-
-def quarter_pixel(heatmaps: np.ndarray, types: np.ndarray, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
-    """The published sub-pixel step: a quarter of a pixel towards the larger neighbour in x and in y, to the left or
-    up when both are equal.
-
-    heatmaps: (K, h, w). types, xs, ys: (N,) pixels → (N, 2) float32 points (centres of pixels at + 0.5).
-    """
-    _, h, w = heatmaps.shape
-    right = heatmaps[types, ys, np.minimum(xs + 1, w - 1)] > heatmaps[types, ys, np.maximum(xs - 1, 0)]
-    below = heatmaps[types, np.minimum(ys + 1, h - 1), xs] > heatmaps[types, np.maximum(ys - 1, 0), xs]
-    return np.stack([xs + np.where(right, 0.75, 0.25), ys + np.where(below, 0.75, 0.25)], axis=-1).astype(np.float32)
-
-
-def sub_pixel(heatmaps: np.ndarray, types: np.ndarray, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
-    """The centre of a Gaussian through three pixels in x and three in y, kept within the pixel; next to the border the
-    three pixels closest to it.
-
-    heatmaps: (K, h, w). types, xs, ys: (N,) pixels → (N, 2) float32 points (centres of pixels at + 0.5).
-    """
-    _, h, w = heatmaps.shape
-
-    def vertex(position: np.ndarray, side: int, heat: np.ndarray, middle: np.ndarray) -> np.ndarray:
-        if side < 3:
-            return position + 0.5
-        before, here, after = np.log(np.maximum(heat, FLOOR))
-        bend = 2 * here - before - after
-        step = np.divide(after - before, 2 * bend, out=np.zeros(len(bend), np.float32), where=bend > 1e-6)
-        return np.minimum(np.maximum(middle + step - position, -0.5), 0.5) + position + 0.5
-
-    x = np.minimum(np.maximum(xs, 1), max(w - 2, 1))
-    y = np.minimum(np.maximum(ys, 1), max(h - 2, 1))
-    three = np.arange(-1, 2)[:, None]
-    across = heatmaps[types, ys, np.minimum(np.maximum(x + three, 0), w - 1)]  # (3, N)
-    down = heatmaps[types, np.minimum(np.maximum(y + three, 0), h - 1), xs]
-    return np.stack([vertex(xs, w, across, x), vertex(ys, h, down, y)], axis=-1).astype(np.float32)
