@@ -3,14 +3,14 @@
 A map tells where a keypoint is to about a pixel, and a pixel is more of a small person than of a large one. COCO's
 measure of a keypoint that is off by d is exp(−d²/2τ²), τ = 2σ·√area; for an error that is normal with a standard
 deviation e in x and in y its mean is τ²/(τ² + e²). Scores that leave this out put small people, of whom little can be
-right, before large ones: with e = 1 AP grows by a fifth. It knows keypoints and their values, not maps.
+right, before large ones: with e = 1.5 AP grows by a sixth. It knows keypoints and their values, not maps.
 """
 
 import numpy as np
 
 from scalepose.decode.areas import areas
 
-ERROR = 1.0  # pixels of the map
+ERROR = 1.5  # pixels of the map
 
 
 def expected_likeness(points: np.ndarray, values: np.ndarray, sigmas: np.ndarray, least_side: float) -> np.ndarray:
