@@ -61,7 +61,7 @@ def _write_data_set(folder: Path) -> None:
 
 def test_blocks_marked_to_run_do(folder: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("lightning")
-    assert [kind for kind, _ in BLOCKS] == ["bash", "python", *["bash"] * 6]
+    assert [kind for kind, _ in BLOCKS] == ["bash", "python", *["bash"] * 7]
     for kind, text in BLOCKS:
         if kind == "python":
             names: dict[str, object] = {}
