@@ -30,7 +30,7 @@ Repeated = Annotated[tuple[Option, ...], Parameter(negative=())]  # --key a --ke
 
 # Whom `predict` reports. Precision is measured with everybody, but people looking at pictures take the rest for noise.
 # In boxes somebody has seen people already.
-LEAST_SCORE: dict[Profile, float] = {"fast": 0.15, "paper": 0.0}
+LEAST_SCORE: dict[Profile, float] = {"fast": 0.2, "paper": 0.0}
 LEAST_IN_BOXES = 0.1
 
 # Import name → the extra that brings it; whatever is imported beside these belongs to every installation.
@@ -132,7 +132,7 @@ def predict(
     profile:
         fast: what most people want. paper: the published protocol to the digit, many times slower.
     score:
-        Leave out people scored below this, 0 to 1. By default 0.15 with fast, 0.1 with --boxes, 0 with paper.
+        Leave out people scored below this, 0 to 1. By default 0.2 with fast, 0.1 with --boxes, 0 with paper.
     keypoint_score:
         Leave out keypoints scored below this, 0 to 1, and people of whom none is left.
     flip:

@@ -20,7 +20,7 @@ from scalepose.data.boxfiles import read_boxes
 from scalepose.errors import ScaleposeError
 from scalepose.geometry import AREA_OF_BOX
 
-SCORE = 0.15  # what `scalepose predict` shows
+SCORE = 0.2  # what `scalepose predict` shows
 APART = 0.3  # of the smaller of two boxes, one found and one labelled, the part that they may share
 
 
@@ -98,7 +98,7 @@ def main() -> int:
     parser.add_argument("annotations", type=Path, help="a COCO-style json")
     parser.add_argument("--found", type=Path, required=True, help="what `scalepose predict --json` wrote")
     parser.add_argument("--out", type=Path, required=True, help="the json to write")
-    parser.add_argument("--score", type=float, default=SCORE, help="leave alone who is scored below (default 0.15)")
+    parser.add_argument("--score", type=float, default=SCORE, help="leave alone who is scored below (default 0.2)")
     arguments = parser.parse_args()
     try:
         regions, pictures = ignore_unlabelled(arguments.annotations, arguments.found, arguments.out, arguments.score)
