@@ -7,7 +7,7 @@ are not opened here, except by `check_pictures`. It knows nothing of networks or
 import gc
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -175,6 +175,17 @@ def load_json(path: Path) -> Any:
         if isinstance(error, ScaleposeError):
             raise
         raise ScaleposeError(f"{path}: is not valid json ({error})") from error
+
+
+def save_json(content: Any, out: Path, read: Iterable[Path]) -> None:
+    """Write what was made of the files `read`. Raises ScaleposeError when `out` is one of them or cannot be written."""
+    if any(os.path.realpath(path) == os.path.realpath(out) for path in read):
+        raise ScaleposeError(f"{out}: would replace what is read; name another file")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(content), encoding="utf-8")
+    except OSError as error:
+        raise ScaleposeError(f"{out}: cannot be written ({error.strerror})") from error
 
 
 def _load(path: Path) -> dict[str, Any]:

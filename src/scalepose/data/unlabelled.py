@@ -5,8 +5,6 @@ ignored; data sets that do not can be completed with what a trained model finds 
 """
 
 import argparse
-import json
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scalepose.data.annotations import load_json, read_annotations
+from scalepose.data.annotations import load_json, read_annotations, save_json
 from scalepose.data.boxes import Boxes
 from scalepose.data.boxfiles import read_boxes
 from scalepose.errors import ScaleposeError
@@ -35,9 +33,6 @@ def ignore_unlabelled(
     many regions were added, and to how many pictures. Raises ScaleposeError when a file cannot be read or written, or
     `found` is of other pictures; `out` may be neither of them.
     """
-    for read in (annotations, found):
-        if os.path.realpath(read) == os.path.realpath(out):
-            raise ScaleposeError(f"{out}: would replace what is read; name another file")
     known = read_annotations(annotations)
     boxes = read_boxes(found)
     pictures = [(picture.path, picture.id) for picture in known.pictures]
@@ -64,11 +59,7 @@ def ignore_unlabelled(
                 }
             )
     content["annotations"] += added
-    try:
-        Path(out).parent.mkdir(parents=True, exist_ok=True)
-        Path(out).write_text(json.dumps(content), encoding="utf-8")
-    except OSError as error:
-        raise ScaleposeError(f"{out}: cannot be written ({error.strerror})") from error
+    save_json(content, Path(out), (Path(annotations), Path(found)))
     return len(added), len({region["image_id"] for region in added})
 
 

@@ -5,14 +5,12 @@ that learns from it confuses sides. The model is not always right either: look a
 """
 
 import argparse
-import json
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from scalepose.data.annotations import Annotations, Person, load_json, read_annotations
+from scalepose.data.annotations import Annotations, Person, load_json, read_annotations, save_json
 from scalepose.data.boxfiles import read_boxes
 from scalepose.errors import ScaleposeError
 from scalepose.evaluation.oks import oks
@@ -31,9 +29,6 @@ def turn_sides(annotations: str | Path, found: str | Path, out: str | Path) -> t
     how many were turned, and how many labelled people there are. Raises ScaleposeError when a file cannot be read or
     written, or `found` is of other pictures or another skeleton; `out` may be neither of them.
     """
-    for read in (annotations, found):
-        if os.path.realpath(read) == os.path.realpath(out):
-            raise ScaleposeError(f"{out}: would replace what is read; name another file")
     known = read_annotations(annotations)
     if not known.skeleton.flip_pairs:
         raise ScaleposeError(f"{annotations}: its skeleton knows no left and right (`flip_pairs` in its category)")
@@ -52,11 +47,7 @@ def turn_sides(annotations: str | Path, found: str | Path, out: str | Path) -> t
             keypoints = record.get("keypoints")
             if isinstance(keypoints, list) and len(keypoints) == 3 * len(other_side):
                 record["keypoints"] = [number for k in other_side for number in keypoints[3 * k : 3 * k + 3]]
-    try:
-        Path(out).parent.mkdir(parents=True, exist_ok=True)
-        Path(out).write_text(json.dumps(content), encoding="utf-8")
-    except OSError as error:
-        raise ScaleposeError(f"{out}: cannot be written ({error.strerror})") from error
+    save_json(content, Path(out), (Path(annotations), Path(found)))
     return len(turned), sum(person.labelled for picture in known.pictures for person in picture.people)
 
 
