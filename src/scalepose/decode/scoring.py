@@ -1,6 +1,6 @@
 """How good a person found is likely to be, so that the better ones are reported first.
 
-A map tells where a keypoint is to about a pixel, and a pixel is more of a small person than of a large one. COCO's
+A map tells where a keypoint is to a pixel or two, and a pixel is more of a small person than of a large one. COCO's
 measure of a keypoint that is off by d is exp(−d²/2τ²), τ = 2σ·√area; for an error that is normal with a standard
 deviation e in x and in y its mean is τ²/(τ² + e²). Scores that leave this out put small people, of whom little can be
 right, before large ones: with e = 1.5 AP grows by a sixth. It knows keypoints and their values, not maps.
