@@ -87,6 +87,13 @@ def test_saving_needs_the_right_suffix(trained, tmp_path):
         save_weights(trained, tmp_path / "model.pth")
 
 
+def test_a_written_file_may_be_read_by_those_who_may_read_others(trained, tmp_path):
+    path, other = tmp_path / "mine.safetensors", tmp_path / "other"
+    save_weights(trained, path)
+    other.touch()
+    assert path.stat().st_mode == other.stat().st_mode
+
+
 def test_saving_where_nothing_can_be_written(trained, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ScaleposeError, match="cannot be written"):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from scalepose.errors import ScaleposeError
@@ -91,9 +91,10 @@ def save_weights(
     partial = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, partial, metadata={METADATA_KEY: (card or model.card).to_json()})
+        # Not `save_file`, whose files only their owner can read, whatever the umask.
+        partial.write_bytes(save(tensors, metadata={METADATA_KEY: (card or model.card).to_json()}))
         os.replace(partial, path)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise ScaleposeError(f"{path}: cannot be written ({error})") from error
 
 
