@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from dots import Dots, dotted
 from scalepose.decode import group
 from scalepose.errors import ScaleposeError
 from scalepose.models.outputs import Outputs
-from scalepose.models.zoo import ModelCard, Network
 from scalepose.predictor import Predictor
 
 pytest.importorskip("torch")
@@ -101,7 +101,8 @@ def test_paper_profile_is_the_published_procedure(tiny_model, size, scales, flip
     np.testing.assert_allclose(heatmaps, expected_heatmaps, atol=2e-5)
     np.testing.assert_allclose(tags, expected_tags, atol=2e-5)
 
-    found, values, scores = group(expected_heatmaps, expected_tags, tiny_model.card.skeleton, profile="paper")
+    # Of equal maps, not of nearly equal ones: who gets a keypoint can hang on the last digit, which CPUs round differently.
+    found, values, scores = group(heatmaps, tags, tiny_model.card.skeleton, profile="paper")
     poses = predictor(image)
     assert len(poses) == len(found) > 0
     order = np.argsort(-scores, kind="stable")
@@ -117,37 +118,6 @@ def test_flip_is_on_in_the_paper_and_off_in_fast(tiny_model):
     for profile, T in (("paper", 2), ("fast", 1)):
         assert Predictor(TorchRuntime(tiny_model), profile=profile).maps(image)[1].shape[-1] == T
     assert Predictor(TorchRuntime(tiny_model), flip=True).maps(image)[1].shape[-1] == 2
-
-
-class Dots:
-    """A runtime that sees a person where the picture is bright: one keypoint type a colour channel, at stride 2."""
-
-    name = "dots"
-    concurrent = False
-
-    def __init__(self, flip_pairs=()):
-        from scalepose.skeletons import Skeleton
-
-        network = Network(tag_per_keypoint=True)
-        skeleton = Skeleton("rgb", ("red", "green", "blue"), ((0, 1), (1, 2)), flip_pairs)
-        self.card = ModelCard("dots", network, skeleton, input_size=128)
-        self.seen: list[tuple[int, int]] = []
-
-    def __call__(self, images: np.ndarray) -> Outputs[np.ndarray]:
-        B, _, H, W = images.shape
-        self.seen.append((W, H))
-        light = images - images.min(axis=(2, 3), keepdims=True)
-        light = light / np.maximum(light.max(axis=(2, 3), keepdims=True), 1e-6)
-        fine = light.reshape(B, 3, H // 2, 2, W // 2, 2).mean(axis=(3, 5))
-        coarse = light.reshape(B, 3, H // 4, 4, W // 4, 4).mean(axis=(3, 5))
-        return Outputs([coarse, fine], np.zeros_like(coarse))
-
-
-def dotted(w: int, h: int, points: list[tuple[float, float]], radius: float = 6) -> np.ndarray:
-    """A black picture with a soft red, a green and a blue dot at three points (x, y)."""
-    x, y = np.meshgrid(np.arange(w) + 0.5, np.arange(h) + 0.5)
-    dots = [np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * radius**2)) for px, py in points]
-    return np.rint(255 * np.stack(dots, axis=-1)).astype(np.uint8)
 
 
 @pytest.mark.parametrize("flip", [True, False])

@@ -105,7 +105,7 @@ def predict(
     boxes: Path | None = None,
     second_look: Flag = False,
     second_look_below: Height = None,
-    reader: str = "default",
+    reader: str | None = None,
 ) -> int:
     """Find the people in pictures.
 
@@ -145,11 +145,11 @@ def predict(
         Only look at the people in these boxes, one by one, with a model that reads crops. A COCO json of annotations or
         of detections, or what an earlier run wrote with --json. Pictures are told by file name or id.
     second_look:
-        Read every person that was found again, from a crop: better, and slower with every person.
+        Look closely at every person found and read them again: much better, and slower with every person.
     second_look_below:
         Read only people again who are less high than so many pixels of the picture.
     reader:
-        The model for the second look: a name, or a .onnx or .safetensors file.
+        A model for crops for the second look: a name, or a .onnx or .safetensors file. By default the model itself.
     """
     _check_second_look(second_look, second_look_below, reader, boxes is not None)
     if boxes is not None:
@@ -171,7 +171,8 @@ def predict(
         from scalepose.crops import CropPredictor
         from scalepose.secondlook import SecondLook
 
-        predictor = SecondLook(predictor, CropPredictor(reader, runtime, predictor.flip), second_look_below)
+        again = None if reader is None else CropPredictor(reader, runtime, predictor.flip)
+        predictor = SecondLook(predictor, again, second_look_below)
     least = score if score is not None else LEAST_SCORE[profile]
     return predict_command(sources, predictor, out, json, csv, draw, least, keypoint_score, batch)
 
@@ -196,7 +197,7 @@ def evaluate(
     finder: str = "default",
     second_look: Flag = False,
     second_look_below: Height = None,
-    reader: str = "default",
+    reader: str | None = None,
 ) -> int:
     """Measure a model on annotated pictures: average precision, overall and by person height.
 
@@ -536,11 +537,11 @@ def synth(
     return synth_command(count, out, seed or 0, size or (640, 480), people, backgrounds, workers)
 
 
-def _check_second_look(second_look: bool, below: float | None, reader: str, nothing_found: bool) -> None:
+def _check_second_look(second_look: bool, below: float | None, reader: str | None, nothing_found: bool) -> None:
     """Raise ScaleposeError for options that go together with a second look, or do not."""
     if second_look and nothing_found:
         raise ScaleposeError("--second-look reads people again whom a model has found; leave out --boxes and --results")
-    if not second_look and (below is not None or reader != "default"):
+    if not second_look and (below is not None or reader is not None):
         raise ScaleposeError("--second-look-below and --reader say how to look again; add --second-look")
 
 

@@ -12,6 +12,7 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
+from scalepose.data.cutting import Cutout
 from scalepose.data.images import check_image, read_image
 from scalepose.decode import Profile, group
 from scalepose.decode.averaging import Average
@@ -120,6 +121,13 @@ class Predictor:
         views, size = self._views((image.shape[1], image.shape[0]))
         return Looks([normalise(view.warp(image)) for view in views], views[-1], size)
 
+    def prepare_part(self, picture: Cutout, part: View) -> "Looks":
+        """In place of `prepare`, in the fast profile: only what `part`, a view of the picture, shows of it. The people
+        found will be in pixels of the whole picture.
+        """
+        views, size = self._scaled(part)
+        return Looks([normalise(picture.crop(view)) for view in views], views[-1], size)
+
     def run(self, pictures: Sequence["Looks"]) -> list["Seen"]:
         """Second part: run the network on pictures whose inputs are of the same sizes."""
         project, aggregate = self.profile == "paper", self.card.network.aggregate
@@ -159,11 +167,19 @@ class Predictor:
                     "pixels; use the published 0.5, 1 and 2, or profile 'fast'"
                 )
             return views, View.paper(image_size, short, 1.0, smallest).input_size
-        own = 1.0 if 1.0 in self.scales else self.scales[0]  # the scale on whose maps people are grouped
-        base = View.fit(image_size, round(own * short), longest=round(own * LONGEST * short))
+        own = self._own_scale()
+        return self._scaled(View.fit(image_size, round(own * short), longest=round(own * LONGEST * short)))
+
+    def _own_scale(self) -> float:
+        """The scale on whose maps people are grouped."""
+        return 1.0 if 1.0 in self.scales else self.scales[0]
+
+    def _scaled(self, base: View) -> tuple[list[View], Size]:
+        """What `base` shows at its own scale, at each scale, and the size of the heatmaps to make of it."""
         stride = 4 >> self.card.network.deconvs  # of the finest heatmaps
         width, height = base.input_size
-        return [base.resized(scale / own) for scale in self.scales], (width // stride, height // stride)
+        views = [base.resized(scale / self._own_scale()) for scale in self.scales]
+        return views, (width // stride, height // stride)
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,18 @@
-"""A second look: one model finds the people of a picture, another reads each of them again from a crop.
+"""A second look: a model finds the people of a picture, then each is read again, by itself (`zoom`) or by a model for
+crops (`crops`).
 
-The first sees the whole picture at once and little of each person; the second sees one person, large. Where both agree
-the person is real and the keypoints are their mean; where they do not the surer one counts. Fragments and doubles of
-one person become alike when they are read again, and are then suppressed.
+The first look sees the whole picture at once and little of each person; the second sees one person, large. Where both
+agree the person is real and the keypoints are their mean; where they do not the surer one counts. Fragments and doubles
+of one person become alike when they are read again, and are then suppressed.
 
 Knows the order of these steps: what a model sees, how estimates are merged (`decode.merging`) and what is a double
 (`decode.duplicates`) is for others. No paper has it; each half is published alone (HigherHRNet; CAL).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from scalepose.flow import Stages, flow
 from scalepose.geometry import AREA_OF_BOX, Size
 from scalepose.poses import Poses
 from scalepose.predictor import Looks, Predictor, Seen
+from scalepose.zoom import Zoom
 
 Content = TypeVar("Content", Looks, Seen)
 
@@ -39,17 +41,23 @@ Opened = tuple[np.ndarray, Content]
 class SecondLook:
     """Finds people and reads each again: `SecondLook()("photo.jpg")`. To be used as a `Predictor`.
 
-    first: finds them. reader: reads them again; both need the same keypoints. By default the shipped models.
+    first: finds them, by default the shipped model. reader: reads them again, and needs the same keypoints; by default
+    the network of `first`, looking closely.
     below: read people again whose box around the keypoints is less than this high, in pixels of the picture; None for
     everybody.
     Raises ScaleposeError when the models' keypoints differ, or `below` makes no sense.
     """
 
-    def __init__(self, first: Predictor | None = None, reader: CropPredictor | None = None, below: float | None = None):
+    def __init__(
+        self,
+        first: Predictor | None = None,
+        reader: "CropPredictor | Zoom | None" = None,
+        below: float | None = None,
+    ):
         if below is not None and not below > 0:
             raise ScaleposeError(f"a second look at people less than {below} pixels high looks at nobody")
         self.first = Predictor() if first is None else first
-        self.reader = CropPredictor() if reader is None else reader
+        self.reader = Zoom(self.first.runtime, self.first.flip) if reader is None else reader
         self.below = below
         ours, theirs = self.first.card.skeleton, self.reader.card.skeleton
         if ours.keypoints != theirs.keypoints:
@@ -66,13 +74,13 @@ class SecondLook:
     @property
     def name(self) -> str:
         """Which networks run on what, for people."""
-        return f"{self.first.name}, again by {self.reader.name}"
+        return f"{self.first.name}, again by {'itself' if isinstance(self.reader, Zoom) else self.reader.name}"
 
     def __repr__(self) -> str:
         return f"SecondLook({self.first!r}, {self.reader!r}, below={self.below})"
 
     def __call__(self, image: str | Path | np.ndarray) -> Poses:
-        """The people in a picture, as `Predictor` gives them; those read again have all keypoints.
+        """The people in a picture, as `Predictor` gives them; those read again by a `CropPredictor` have all keypoints.
 
         Raises ScaleposeError when the file cannot be read or the array is no picture.
         """
@@ -85,11 +93,20 @@ class SecondLook:
             for poses in all_poses:
                 yield poses.result()
 
-    def stages(self) -> "Stages[str | Path | np.ndarray, Opened[Looks], Opened[Seen], Poses]":
-        """A call in its three parts, for `flow`. People are read again in the last one, while the first model is at
-        the next picture.
+    def stages(self) -> "Stages[str | Path | np.ndarray, Opened[Looks], Any, Poses]":
+        """A call in its parts, for `flow`. People are read again while the first model is at the next picture, unless
+        one network does both and cannot be in two places at the same time.
         """
-        return Stages(self.prepare, self.run, self.finish, lambda opened: opened[1].sizes(), self.first.runners)
+
+        def run_and_finish(pictures: list[Opened[Looks]]) -> list[Poses]:
+            return [self.finish(found) for found in self.run(pictures)]
+
+        def sizes(opened: Opened[Looks]) -> Hashable:
+            return opened[1].sizes()
+
+        if isinstance(self.reader, Zoom) and not self.reader.concurrent:
+            return Stages(self.prepare, run_and_finish, lambda people: people, sizes)
+        return Stages(self.prepare, self.run, self.finish, sizes, self.first.runners)
 
     def prepare(self, image: str | Path | np.ndarray) -> "Opened[Looks]":
         """First part of a call: read the picture and bring it to network input."""
@@ -116,7 +133,8 @@ class SecondLook:
         """
         boxes = pose_boxes(people.keypoints)
         again = self._worth_it(boxes, people.scores, (image.shape[1], image.shape[0]))
-        first, second = people[again], self.reader(image, boxes[again])
+        first = people[again]
+        second = self.reader(image, first) if isinstance(self.reader, Zoom) else self.reader(image, boxes[again])
         sigmas = np.asarray(people.skeleton.sigmas, np.float32)
         agreement = similarity(first.keypoints, second.keypoints, AREA_OF_BOX * boxes[again, 2:].prod(axis=1), sigmas)
         both = (first.keypoint_scores, second.keypoint_scores, agreement)  # (P, K) each

@@ -170,13 +170,14 @@ def evaluate_command(
     skeleton: Path | None = None,
     second_look: bool = False,
     second_look_below: float | None = None,
-    reader: str = "default",
+    reader: str | None = None,
 ) -> int:
     """The work of `scalepose evaluate`: measure, print the table, write the receipt to `json`.
 
     results: measure this file instead of predicting. per_image: where to keep what is found in each picture; by
     default beside `json`. skeleton: a yaml file in place of the skeleton that the annotations describe.
-    second_look: look again at people less than `second_look_below` high, with the model `reader` for crops.
+    second_look: look again at people less than `second_look_below` high, with the model `reader` for crops, or with
+    the same model.
     Returns the exit status: 0, or 1 when pictures failed; they are named on stderr.
     """
     truth = read_truth(annotations, images, skeleton, json, results)
@@ -201,12 +202,12 @@ def evaluate_command(
             from scalepose.secondlook import SecondLook
 
             reader = CROP_DEFAULT if reader == "default" else reader
-            again = CropPredictor(reader, runtime, predictor.flip)
+            again = None if reader is None else CropPredictor(reader, runtime, predictor.flip)
             predictor = SecondLook(predictor, again, second_look_below)
             system = replace(
                 system,
-                second_look=again.card.name,
-                second_look_sha256=sha256(model_file(reader, runtime)),
+                second_look=predictor.reader.card.name,
+                second_look_sha256=sha256(model_file(model if reader is None else reader, runtime)),
                 second_look_below=second_look_below,
             )
         per_image = per_image or (json.with_suffix(".per-image.jsonl") if json else None)
