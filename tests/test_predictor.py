@@ -101,7 +101,7 @@ def test_paper_profile_is_the_published_procedure(tiny_model, size, scales, flip
     np.testing.assert_allclose(heatmaps, expected_heatmaps, atol=2e-5)
     np.testing.assert_allclose(tags, expected_tags, atol=2e-5)
 
-    # Of equal maps, not of nearly equal ones: who gets a keypoint can hang on the last digit, which CPUs round differently.
+    # Of its own maps: who gets a keypoint can hang on the last digit, which CPUs round differently.
     found, values, scores = group(heatmaps, tags, tiny_model.card.skeleton, profile="paper")
     poses = predictor(image)
     assert len(poses) == len(found) > 0

@@ -164,6 +164,13 @@ def test_predict(photos, capsys):
     first, second = (json.loads(Path(f"{name}.json").read_text()) for name in ("first", "second"))
     assert 0 < len(second) <= len(first)
     assert [person["keypoints"] for person in second] != [person["keypoints"] for person in first]
+    assert main([*command, "--second-look", "--json", "closer.json"]) == 0
+    assert "again by itself" in capsys.readouterr().out
+    closer = json.loads(Path("closer.json").read_text())
+    assert 0 < len(closer) <= len(first)
+    assert [person["keypoints"] for person in closer] not in (
+        [p["keypoints"] for p in people] for people in (first, second)
+    )
     # So low is nobody: all keypoints are as the first look left them.
     assert main([*command, *again, "--second-look-below", "0.01", "--json", "third.json"]) == 0
     third = json.loads(Path("third.json").read_text())
@@ -180,6 +187,10 @@ def test_evaluate(photos):
     assert receipt["failures"] == []
     assert main([*command, *again, "--json", "receipt.json"]) == 0
     assert json.loads(Path("receipt.json").read_text())["second_look_below"] is None
+    assert main([*command, "--second-look", "--json", "receipt.json"]) == 0
+    closer = json.loads(Path("receipt.json").read_text())
+    assert closer["second_look"] == closer["model"]
+    assert closer["second_look_sha256"] == closer["model_sha256"]
 
 
 @pytest.mark.parametrize(
