@@ -132,4 +132,4 @@ def test_command(truth, tmp_path, capsys, monkeypatch):
     nobody = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
     monkeypatch.setattr(crops, "boxes_of_people", lambda predictor: lambda image, picture: nobody)
     assert evaluate_crops_command(truth.source, "people", **options) == 0
-    assert "boxes: people found by higherhrnet-w16-320" in capsys.readouterr().out
+    assert "boxes: people found by higherhrnet-w16-384" in capsys.readouterr().out

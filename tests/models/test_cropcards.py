@@ -125,7 +125,7 @@ def test_crops_that_a_network_cannot_take_are_refused(network, crop_size):
 def test_finding_by_name():
     assert find_crop_card("cal-w32-128x96").crop_size == (96, 128)
     assert find_model("cal-w32-128x96") is find_crop_card("cal-w32-128x96")
-    assert find_model("default").name == "higherhrnet-w16-320"
+    assert find_model("default").name == "higherhrnet-w16-384"
     with pytest.raises(ScaleposeError, match=r"called 'x'; there are: default, .*`scalepose models` lists all"):
         find_model("x")
     with pytest.raises(ScaleposeError, match="no model for crops is called 'higherhrnet-w32-512'"):

@@ -12,7 +12,7 @@ from scalepose.training.optimisers import KernelMuon, make_optimisers
 from scalepose.training.parts import Optimiser
 
 SETTINGS = Optimiser("muon", 0.001, None, 0.0, (0.9, 0.99))
-CARD = find_card("higherhrnet-w16-320")
+CARD = find_card("higherhrnet-w16-384")
 
 
 def test_every_weight_has_one_optimiser():
