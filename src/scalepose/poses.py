@@ -23,7 +23,7 @@ class Poses:
 
     keypoints: (P, K, 2) float32, (x, y) in image pixels (pixel centres at integers + 0.5); NaN where not found.
     keypoint_scores: (P, K) float32, the heatmap value at each keypoint, about 0 to 1; 0 where not found.
-    scores: (P,) float32, 0 to 1, how sure the person is; what of, who found them knows (`decode.group`, `CropPredictor`).
+    scores: (P,) float32, 0 to 1, how sure the person is: see `decode.group` and `CropPredictor`.
     """
 
     keypoints: np.ndarray
