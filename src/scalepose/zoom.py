@@ -80,7 +80,9 @@ class Zoom:
         zoom, margin = LONG_SIDE * self.card.input_size / longer, MARGIN * longer
         left, top = max(0.0, x - margin), max(0.0, y - margin)
         right, bottom = min(float(size[0]), x + w + margin), min(float(size[1]), y + h + margin)
-        width, height = (max(1, math.ceil(zoom * side / STRIDE)) * STRIDE for side in (right - left, bottom - top))
+        width, height = (
+            max(1, math.ceil(zoom * side / STRIDE - 1e-6)) * STRIDE for side in (right - left, bottom - top)
+        )
         return View.around(size, ((left + right) / 2, (top + bottom) / 2), zoom, (width, height))
 
 
