@@ -18,7 +18,7 @@ from scalepose.data.boxfiles import read_boxes
 from scalepose.errors import ScaleposeError
 from scalepose.geometry import AREA_OF_BOX
 
-SCORE = 0.2  # what `scalepose predict` shows
+SCORE = 0.2  # of whom `scalepose predict` shows, everybody
 APART = 0.3  # of the smaller of two boxes, one found and one labelled, the part that they may share
 
 
