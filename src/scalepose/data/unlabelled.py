@@ -18,7 +18,7 @@ from scalepose.data.boxfiles import read_boxes
 from scalepose.errors import ScaleposeError
 from scalepose.geometry import AREA_OF_BOX
 
-SCORE = 0.2  # of whom `scalepose predict` shows, everybody
+SCORE = 0.2  # everybody counts whom `scalepose predict` reports by default
 APART = 0.3  # of the smaller of two boxes, one found and one labelled, the part that they may share
 
 
