@@ -168,6 +168,9 @@ def test_predict(photos, capsys):
     assert "again by itself" in capsys.readouterr().out
     closer = json.loads(Path("closer.json").read_text())
     assert 0 < len(closer) <= len(first)
+    assert main(["predict", "images", *model, "--second-look", "--json", "shown.json"]) == 0
+    shown = json.loads(Path("shown.json").read_text())
+    assert shown == [person for person in closer if person["score"] >= 0.2]
     assert [person["keypoints"] for person in closer] not in (
         [p["keypoints"] for p in people] for people in (first, second)
     )
